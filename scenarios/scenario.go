@@ -1,0 +1,266 @@
+package scenarios
+
+import (
+	"slices"
+
+	"iflowtest/internal/diag"
+)
+
+// reader turns trees into scenarios, and collects what is wrong.
+type reader struct {
+	src   *source
+	kinds []string
+	l     diag.List
+}
+
+func (r *reader) errorf(pos diag.Position, code, format string, args ...any) {
+	r.l = append(r.l, diag.Errorf(pos, code, format, args...))
+}
+
+func (r *reader) hint(format string, args ...any) {
+	last := &r.l[len(r.l)-1]
+	*last = last.WithHint(format, args...)
+}
+
+// scenario reads a scenario document.
+func (r *reader) scenario(root *Node) *Scenario {
+	s := &Scenario{Pos: root.Pos}
+	if !r.document(ScenarioShape(), root, "the scenario", "a scenario is a mapping with name and steps") {
+		return s
+	}
+	for _, e := range root.Entries {
+		r.scenarioKey(s, e)
+	}
+	return s
+}
+
+func (r *reader) scenarioKey(s *Scenario, e Entry) {
+	v := e.Value
+	switch e.Key.Text {
+	case "name":
+		s.Name = r.named(v)
+	case "description":
+		s.Description, _ = v.Scalar()
+	case "tags":
+		s.Tags = v.Strings()
+	case "timeout":
+		s.Timeout, _ = v.Duration()
+	case "lock":
+		s.Lock = v.Strings()
+	case "skip":
+		s.Skip = scalar(v)
+	case "vars":
+		s.Vars = v.Entries
+	case "data":
+		s.Data = present(v)
+	case "row-name":
+		s.RowName = scalar(v)
+	case "secrets":
+		s.Secrets = v.Strings()
+	case "credentials":
+		s.Credentials = r.credentials(v)
+	case "steps":
+		s.Steps = r.steps(v)
+	case "cleanup":
+		s.Cleanup = r.steps(v)
+	}
+}
+
+// included reads a document that a step includes.
+func (r *reader) included(root *Node) *Included {
+	f := &Included{Pos: root.Pos}
+	if !r.document(IncludedShape(), root, "the included file", "an included file is a mapping with steps") {
+		return f
+	}
+	for _, e := range root.Entries {
+		v := e.Value
+		switch e.Key.Text {
+		case "name":
+			f.Name = r.named(v)
+		case "params":
+			f.Params = v.Items
+		case "credentials":
+			f.Credentials = r.credentials(v)
+		case "steps":
+			f.Steps = r.steps(v)
+		case "cleanup":
+			f.Cleanup = r.steps(v)
+		}
+	}
+	return f
+}
+
+// environment reads the document of an environment.
+func (r *reader) environment(root *Node) *Environment {
+	env := &Environment{Pos: root.Pos}
+	if !r.document(EnvironmentShape(), root, "the environment", "an environment is a mapping with target, vars or credentials") {
+		return env
+	}
+	for _, e := range root.Entries {
+		v := e.Value
+		switch e.Key.Text {
+		case "target":
+			env.Target = mapping(v)
+			r.target(v)
+		case "vars":
+			env.Vars = v.Entries
+		case "secrets":
+			env.Secrets = v.Strings()
+		case "credentials":
+			env.Credentials = r.credentials(v)
+		}
+	}
+	return env
+}
+
+// document checks the keys of a document against its shape, all but the
+// parts that are read on their own. false: there is nothing to be read.
+func (r *reader) document(s Shape, root *Node, what, wanted string) bool {
+	if root.Kind != Map {
+		r.errorf(root.Pos, diag.WrongType, "%s wants a mapping, got %s", what, describe(root))
+		r.hint("%s", wanted)
+		return false
+	}
+	own := slices.Clone(s.Keys)
+	for i, k := range own {
+		switch k.Name {
+		case "steps", "cleanup":
+			own[i].Shape.Elem = nil
+		case "credentials":
+			own[i].Shape.Elem = nil
+		}
+	}
+	s.Keys = own
+	r.l = append(r.l, s.check(root, what, r.kinds)...)
+	return true
+}
+
+// check is Check with the names of the step kinds, which people put where
+// they do not belong.
+func (s Shape) check(n *Node, what string, kinds []string) diag.List {
+	c := checker{kinds: kinds}
+	c.check(s, n, what)
+	return c.l
+}
+
+// named gives a name that says something.
+func (r *reader) named(n *Node) *Node {
+	if n.Kind == Text && n.Text == "" {
+		r.errorf(n.Pos, diag.InvalidValue, "the name is empty")
+		return nil
+	}
+	return scalar(n)
+}
+
+// scalar gives n when it is a scalar that holds something, else nil.
+func scalar(n *Node) *Node {
+	if _, ok := n.Scalar(); !ok {
+		return nil
+	}
+	return n
+}
+
+func present(n *Node) *Node {
+	if n.Kind == Null {
+		return nil
+	}
+	return n
+}
+
+// credentials checks a block of credentials and gives those that can be used.
+func (r *reader) credentials(n *Node) []Entry {
+	for _, e := range n.Entries {
+		r.l = append(r.l, CheckCredential(e.Value, "the credential "+shorten(e.Key.Text))...)
+	}
+	r.l = append(r.l, literalSecrets(r.src, n.Entries)...)
+	return n.Entries
+}
+
+// target warns of what a target should not hold.
+func (r *reader) target(n *Node) {
+	if v, ok := n.Get("tls").Get("insecure").Bool(); ok && v {
+		r.l = append(r.l, diag.Warningf(n.Get("tls").Key("insecure").Pos, diag.TLSInsecure, "TLS is not verified in this environment").
+			WithHint("give the certificate authority with tls.ca instead"))
+	}
+	if cf := n.Get("cloud-foundry"); cf != nil {
+		r.l = append(r.l, literalSecrets(r.src, []Entry{{Value: cf}})...)
+	}
+	for _, service := range []string{"entitlements", "destinations"} {
+		if v := n.Get(service); v != nil {
+			r.l = append(r.l, literalSecrets(r.src, []Entry{{Value: v}})...)
+		}
+	}
+	if proxy := n.Get("proxy"); proxy != nil && proxy.Kind == Text && !hasExpression(proxy.Text) && passwordInURL.MatchString(proxy.Text) {
+		r.src.mask(proxy)
+		r.l = append(r.l, warnSecret(n.Key("proxy"), "proxy"))
+	}
+}
+
+// steps reads a list of steps.
+func (r *reader) steps(n *Node) []*Step {
+	if n.Kind != List {
+		return nil
+	}
+	steps := make([]*Step, 0, len(n.Items))
+	shape := StepShape()
+	for i, item := range n.Items {
+		if item.Kind != Map || len(item.Entries) == 0 {
+			r.errorf(item.Pos, diag.WrongType, "step %d wants a mapping, got %s", i+1, describe(item))
+			r.hint("a step is written like: - call: {GET: /http/orders}")
+			continue
+		}
+		steps = append(steps, r.step(shape, item))
+	}
+	return steps
+}
+
+// step reads one step. What is no common key is its kind, or a mistake: the
+// runner knows.
+func (r *reader) step(shape Shape, n *Node) *Step {
+	s := &Step{Pos: n.Pos, EndLine: n.EndLine()}
+	s.Keys = make([]string, len(n.Entries))
+	for i, e := range n.Entries {
+		name := e.Key.Text
+		s.Keys[i] = name
+		k := shape.Key(name)
+		if k == nil {
+			s.Kinds = append(s.Kinds, e)
+			continue
+		}
+		c := checker{}
+		c.check(k.Shape, e.Value, name)
+		r.l = append(r.l, c.l...)
+		r.stepKey(s, e, len(c.l) == 0)
+	}
+	return s
+}
+
+func (r *reader) stepKey(s *Step, e Entry, right bool) {
+	v := e.Value
+	switch e.Key.Text {
+	case "name":
+		s.Name = r.named(v)
+	case "when":
+		s.When = scalar(v)
+	case "skip":
+		s.Skip = scalar(v)
+	case "expect":
+		s.Expect = mapping(v)
+	case "capture":
+		s.Capture = mapping(v)
+	case "retry":
+		if right {
+			s.Retry = v
+		}
+	case "poll":
+		if mapping(v.Get("until")) != nil {
+			s.Poll = v
+		}
+	case "timeout":
+		s.Timeout, _ = v.Duration()
+	case "on-failure":
+		if right {
+			s.OnFailure = v.Text
+		}
+	}
+}
