@@ -1,0 +1,308 @@
+// Package fault is the day when the platform misbehaves: the names of the
+// sandbox's faults, the text they are written in, and the set of those that
+// are active while a tenant runs.
+package fault
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"iflowtest/internal/diag"
+)
+
+// The names of the faults.
+const (
+	Token500           = "token-500"
+	Token503           = "token-503"
+	Token429           = "token-429"
+	TokenSlow          = "token-slow"
+	TokenShort         = "token-short"
+	TokenGarbage       = "token-garbage"
+	TokenForged        = "token-forged"
+	TokenForeignIssuer = "token-foreign-issuer"
+	JWKSRotated        = "jwks-rotated"
+	SecretRevoked      = "secret-revoked"
+	CertificateExpired = "certificate-expired"
+	ProvisionFails     = "provision-fails"
+	ProvisionSlow      = "provision-slow"
+	ProvisionStuck     = "provision-stuck"
+	DeleteFails        = "delete-fails"
+	CF429              = "cf-429"
+	Runtime503         = "runtime-503"
+	ConnectionReset    = "connection-reset"
+	TruncatedBody      = "truncated-body"
+	LogLate            = "log-late"
+	ClockSkew          = "clock-skew"
+)
+
+// ErrNotBuilt is wrapped by the error for a fault whose part of the tenant is
+// not built yet.
+var ErrNotBuilt = errors.New("not there yet")
+
+// Doc describes a fault: the reference and the parser are made from it.
+type Doc struct {
+	Name string
+	// Part is where the fault shows without a part or a path of its own.
+	Part string
+	// Path is the path pattern without one of its own; empty: every path.
+	Path string
+	// Args are the arguments it takes besides path, part and count.
+	Args []string
+	// Seconds is the default of the argument seconds or retry-after.
+	Seconds time.Duration
+	// Doc says what happens.
+	Doc string
+	// Built tells whether this version of the sandbox can do it.
+	Built bool
+}
+
+// Docs gives all faults, in the order of the reference.
+func Docs() []Doc {
+	const token, flows, everywhere = "token", "runtime", "runtime"
+	return []Doc{
+		{Token500, token, "/oauth/token", nil, 0, "the token endpoint answers 500", true},
+		{Token503, token, "/oauth/token", []string{"retry-after"}, 0, "the token endpoint answers 503; with retry-after it says when to come back", true},
+		{Token429, token, "/oauth/token", []string{"retry-after"}, time.Second, "the token endpoint answers 429 with Retry-After (seconds, default 1)", true},
+		{TokenSlow, token, "/oauth/token", []string{"seconds"}, 5 * time.Second, "the token endpoint takes seconds (default 5) to answer", true},
+		{TokenShort, token, "/oauth/token", []string{"seconds"}, 2 * time.Second, "tokens live for seconds (whole, default 2)", true},
+		{TokenGarbage, token, "/oauth/token", nil, 0, "the token endpoint answers 200 with something that is no token", true},
+		{TokenForged, token, "/oauth/token", nil, 0, "tokens are signed with another key than the published one", true},
+		{TokenForeignIssuer, token, "/oauth/token", nil, 0, "tokens name an issuer and a key set on another host", true},
+		{JWKSRotated, token, "/oauth/token", nil, 0, "each token is signed with a new key, and only the newest key is published", true},
+		{SecretRevoked, "", "", []string{"key", "client"}, 0, "the secret of a key (key=NAME), of all keys of an instance (client=ID), or of all keys is refused, and so are tokens got with it", true},
+		{CertificateExpired, "token-mtls", "", nil, 0, "the certificate of a key has expired", false},
+		{ProvisionFails, "cloud-foundry", "", nil, 0, "creating an instance or a key fails", false},
+		{ProvisionSlow, "cloud-foundry", "", []string{"seconds"}, 30 * time.Second, "creating takes seconds", false},
+		{ProvisionStuck, "cloud-foundry", "", nil, 0, "creating never ends", false},
+		{DeleteFails, "cloud-foundry", "", nil, 0, "deleting fails", false},
+		{CF429, "cloud-foundry", "", []string{"retry-after"}, time.Second, "Cloud Foundry answers 429", false},
+		{Runtime503, flows, "", []string{"retry-after"}, 0, "the runtime answers 503; with retry-after it says when to come back", true},
+		{ConnectionReset, everywhere, "", nil, 0, "the connection is reset instead of an answer; with path or part elsewhere than at the runtime", true},
+		{TruncatedBody, everywhere, "", nil, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime", true},
+		{LogLate, flows, "", []string{"seconds"}, 5 * time.Second, "message logs appear seconds (default 5) after the flow's end", true},
+		{ClockSkew, "", "", []string{"seconds"}, 5 * time.Minute, "the clock of the tenant is seconds (default 300, may be negative) ahead", true},
+	}
+}
+
+// Names gives the names of all faults, in the order of Docs.
+func Names() []string {
+	var names []string
+	for _, d := range Docs() {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// Fault is one fault as it was asked for. The zero Fault is none.
+type Fault struct {
+	Name string
+	// Part, when not empty, is the only part where it shows.
+	Part string
+	// Path, when not empty, is a pattern the path of a request must match, in
+	// any case: as path.Match, and a trailing "/*" matches everything below.
+	Path string
+	// Count is how often it shows; 0: until it is ended.
+	Count int
+	// Seconds is the argument seconds or retry-after, or its default.
+	Seconds time.Duration
+	// Key and Client narrow secret-revoked.
+	Key, Client string
+
+	written bool // Seconds was written
+	doc     Doc
+}
+
+// Parse reads "NAME" or "NAME:ARG=VALUE,…", such as
+// "runtime-503:path=/http/orders,count=2". The error names every mistake; for
+// a fault that is known but not built it wraps ErrNotBuilt.
+func Parse(s string) (Fault, error) {
+	name, rest, hasArgs := strings.Cut(strings.TrimSpace(s), ":")
+	docs := Docs()
+	at := slices.IndexFunc(docs, func(d Doc) bool { return d.Name == name })
+	if at < 0 {
+		if near := diag.Suggest(name, Names()); near != "" {
+			return Fault{}, fmt.Errorf("unknown fault %q; did you mean %q?", name, near)
+		}
+		return Fault{}, fmt.Errorf("unknown fault %q; there are %s", name, strings.Join(Names(), ", "))
+	}
+	f := Fault{Name: name, Seconds: docs[at].Seconds, doc: docs[at]}
+	if !f.doc.Built {
+		return Fault{}, fmt.Errorf("fault %q is %w: the part of the sandbox it belongs to is not built", name, ErrNotBuilt)
+	}
+	if !hasArgs {
+		return f, nil
+	}
+	var problems []string
+	seen := map[string]bool{}
+	for arg := range strings.SplitSeq(rest, ",") {
+		key, value, ok := strings.Cut(arg, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		switch {
+		case !ok || value == "":
+			problems = append(problems, fmt.Sprintf("argument %q: want NAME=VALUE", arg))
+			continue
+		case seen[key]:
+			problems = append(problems, fmt.Sprintf("argument %q stands twice", key))
+			continue
+		}
+		seen[key] = true
+		if p := f.set(key, value); p != "" {
+			problems = append(problems, p)
+		}
+	}
+	if len(problems) > 0 {
+		return Fault{}, fmt.Errorf("fault %s: %s", name, strings.Join(problems, "; "))
+	}
+	return f, nil
+}
+
+// set takes one argument and gives what is wrong with it.
+func (f *Fault) set(key, value string) string {
+	known := append([]string{"path", "count", "part"}, f.doc.Args...)
+	if f.Name == ClockSkew {
+		known = f.doc.Args // a clock is wrong for everybody
+	}
+	if !slices.Contains(known, key) {
+		if near := diag.Suggest(key, known); near != "" {
+			return fmt.Sprintf("unknown argument %q; did you mean %q?", key, near)
+		}
+		return fmt.Sprintf("unknown argument %q; it takes %s", key, strings.Join(known, ", "))
+	}
+	switch key {
+	case "path":
+		return f.setPath(value)
+	case "part":
+		if !slices.Contains(faultyParts(), value) {
+			return fmt.Sprintf("part %q: want one of %s", value, strings.Join(faultyParts(), ", "))
+		}
+		if f.doc.Path != "" && value != f.doc.Part {
+			return fmt.Sprintf("part %q: it shows at %s only", value, f.doc.Part)
+		}
+		f.Part = value
+	case "count":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 {
+			return fmt.Sprintf("count %q: want a whole number of at least 1", value)
+		}
+		f.Count = n
+	case "key":
+		f.Key = value
+	case "client":
+		f.Client = value
+	default:
+		return f.setSeconds(key, value)
+	}
+	return ""
+}
+
+func (f *Fault) setPath(value string) string {
+	if !strings.HasPrefix(value, "/") {
+		return fmt.Sprintf("path %q: want a pattern that begins with /", value)
+	}
+	if _, err := path.Match(value, "/"); err != nil {
+		return fmt.Sprintf("path %q: want a pattern with *, ? and [a-z] that is closed", value)
+	}
+	f.Path = value
+	return ""
+}
+
+// maxSeconds bounds seconds and retry-after, so that no time overflows.
+const maxSeconds = 31_536_000
+
+func (f *Fault) setSeconds(key, value string) string {
+	n, err := strconv.ParseFloat(value, 64)
+	whole := f.Name == TokenShort || key == "retry-after"
+	low := 0.0
+	switch {
+	case f.Name == ClockSkew:
+		low = -maxSeconds
+	case f.Name == TokenShort:
+		low = 1
+	}
+	if err != nil || !(n >= low && n <= maxSeconds) || whole && n != float64(int64(n)) {
+		kind := "a number"
+		if whole {
+			kind = "a whole number"
+		}
+		return fmt.Sprintf("%s %q: want %s of seconds from %g to %d", key, value, kind, low, maxSeconds)
+	}
+	f.Seconds, f.written = time.Duration(n*float64(time.Second)), true
+	return ""
+}
+
+// faultyParts are the parts a fault may name: all but control, which must
+// stay reachable.
+func faultyParts() []string {
+	return []string{"cloud-foundry", "uaa", "token", "token-mtls", "runtime", "api", "entitlements", "destination"}
+}
+
+// String gives the fault as Parse reads it, with its arguments in one order.
+func (f Fault) String() string {
+	var args []string
+	add := func(name, value string) {
+		if value != "" {
+			args = append(args, name+"="+value)
+		}
+	}
+	add("path", f.Path)
+	add("part", f.Part)
+	if f.Count > 0 {
+		add("count", strconv.Itoa(f.Count))
+	}
+	if f.written {
+		add(cmp.Or(f.doc.Args...), strconv.FormatFloat(f.Seconds.Seconds(), 'f', -1, 64))
+	}
+	add("key", f.Key)
+	add("client", f.Client)
+	if len(args) == 0 {
+		return f.Name
+	}
+	return f.Name + ":" + strings.Join(args, ",")
+}
+
+// matches reports whether the fault shows on the request.
+func (f Fault) matches(r Request) bool {
+	if f.Key != "" && f.Key != r.Key || f.Client != "" && f.Client != r.Client {
+		return false
+	}
+	if f.Part != "" && f.Part != r.Part {
+		return false
+	}
+	// A path of its own takes a transport fault beyond its usual part.
+	elsewhere := f.Path != "" && (f.Name == ConnectionReset || f.Name == TruncatedBody)
+	if f.Part == "" && f.doc.Part != "" && f.doc.Part != r.Part && !elsewhere {
+		return false
+	}
+	pattern := cmp.Or(f.Path, f.doc.Path)
+	return pattern == "" || matchPath(pattern, r.Path)
+}
+
+// matchPath compares in any case, as the addresses of the runtime are
+// (wire/sap.md 5.1).
+func matchPath(pattern, p string) bool {
+	pattern, p = strings.ToLower(pattern), strings.ToLower(p)
+	if ok, err := path.Match(pattern, p); ok && err == nil {
+		return true
+	}
+	below, ok := strings.CutSuffix(pattern, "/*")
+	if !ok {
+		return false
+	}
+	if below == "" {
+		return true
+	}
+	// The part before /* may hold patterns itself, one for each of its segments.
+	depth := strings.Count(below, "/")
+	segments := strings.Split(p, "/")
+	if len(segments) <= depth {
+		return false
+	}
+	ok, err := path.Match(below, strings.Join(segments[:depth+1], "/"))
+	return ok && err == nil
+}

@@ -1,0 +1,208 @@
+// Package sandbox is a tenant of the platform inside the program: a loopback
+// authorization server, integration runtime and OData API that speak the wire
+// as wire/sap.md describes it, so that suites can be learned, written and run
+// without an SAP account.
+//
+// It shares no code with the clients of this project, apart from the
+// expression language and the diagnostics, which flows of one's own use: what
+// the clients misread, the sandbox must not misread in the same way.
+//
+// Each part of the tenant has an origin of its own. A Tenant is reached
+// through sockets ([Tenant.Listen], [Tenant.Serve]) or in memory
+// ([Tenant.RoundTripper]); its state is in memory and gone with it.
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/iflow"
+	"iflowtest/internal/sandbox/messagelog"
+	"iflowtest/internal/sandbox/page"
+	"iflowtest/internal/sandbox/subaccount"
+	"iflowtest/internal/sandbox/token"
+)
+
+// The parts of the tenant.
+const (
+	CloudFoundry = "cloud-foundry"
+	UAA          = "uaa"
+	Token        = token.Part
+	TokenMTLS    = "token-mtls"
+	Runtime      = iflow.Part
+	API          = "api"
+	Entitlements = "entitlements"
+	Destination  = "destination"
+	Control      = "control"
+)
+
+// Parts gives the names of the parts, in the order of their ports.
+func Parts() []string {
+	return []string{CloudFoundry, UAA, Token, TokenMTLS, Runtime, API, Entitlements, Destination, Control}
+}
+
+// ErrNoTLS says that this version of the sandbox speaks plain HTTP only.
+var ErrNoTLS = errors.New("the sandbox does not speak TLS yet: leave --tls away")
+
+// Fault is one fault of the tenant, see [ParseFault].
+type Fault = fault.Fault
+
+// ParseFault reads a fault such as "runtime-503:path=/http/orders,count=2".
+// The error names every mistake.
+func ParseFault(s string) (Fault, error) { return fault.Parse(s) }
+
+// FaultDoc describes a fault; the reference is printed from it.
+type FaultDoc = fault.Doc
+
+// Faults describes every fault, in the order of the reference.
+func Faults() []FaultDoc { return fault.Docs() }
+
+// Options is how a tenant is made. The zero Options is the tenant as it is
+// documented.
+type Options struct {
+	// Config adds flows, keys, faults and more; nil adds nothing.
+	Config *Config
+	// Faults are active from the start, behind those of Config.
+	Faults []Fault
+	// TLS asks for TLS everywhere; it is not there yet: New gives ErrNoTLS.
+	TLS bool
+	// AllowRemote lets Listen take an address that is not loopback.
+	AllowRemote bool
+}
+
+// Tenant is a sandbox tenant. It is safe for concurrent use.
+type Tenant struct {
+	o          Options
+	latency    time.Duration
+	faults     fault.Set
+	subaccount *subaccount.Subaccount
+	runtime    *iflow.Runtime
+	logs       messagelog.Store
+	requests   requestLog
+	handlers   map[string]http.Handler
+	done       chan struct{} // closed by Close: what waits ends
+
+	mu      sync.Mutex
+	servers []*server
+	closed  bool
+}
+
+// New makes a tenant. It opens no socket and starts nothing.
+func New(o Options) (*Tenant, error) {
+	if o.TLS {
+		return nil, ErrNoTLS
+	}
+	config := o.Config
+	if config == nil {
+		config = &Config{}
+	}
+	t := &Tenant{o: o, latency: config.latency, done: make(chan struct{})}
+	for _, f := range slices.Concat(config.faults, o.Faults) {
+		t.faults.Add(f)
+	}
+	var err error
+	if t.subaccount, err = subaccount.New(t.faults.Now, config.entitledPlans()); err != nil {
+		return nil, err
+	}
+	if err := config.provision(t.subaccount); err != nil {
+		return nil, err
+	}
+	issuer := token.New(token.Options{
+		Subaccount: t.subaccount, Faults: &t.faults, DecodeBasic: config.decodeBasic,
+		Origin: func() string { return t.URL(Token) },
+	})
+	if t.runtime, err = iflow.New(iflow.Options{Access: issuer, Faults: &t.faults, Logs: &t.logs, Flows: config.flows}); err != nil {
+		return nil, err
+	}
+	t.handlers = map[string]http.Handler{}
+	for _, part := range Parts() {
+		t.handlers[part] = t.front(part, notBuilt(part))
+	}
+	t.handlers[Token] = t.front(Token, issuer)
+	t.handlers[Runtime] = t.front(Runtime, t.runtime)
+	t.handlers[Control] = t.front(Control, t.control())
+	return t, nil
+}
+
+// notBuilt answers for a part that only keeps its place.
+func notBuilt(part string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusNotImplemented, struct {
+			Error string `json:"error"`
+		}{fmt.Sprintf("the part %q of the sandbox is not built yet", part)})
+	})
+}
+
+// front is what stands before every part: latency, the list of requests, and
+// the faults of the connection and of the router.
+func (t *Tenant) front(part string, h http.Handler) http.Handler {
+	if part == Control {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.stamp(w)
+		if !t.pause(r) {
+			panic(http.ErrAbortHandler)
+		}
+		seen := &recorder{ResponseWriter: w, log: &t.requests, entry: t.entry(part, r)}
+		at := fault.Request{Part: part, Path: r.URL.Path}
+		if f, ok := t.faults.Take(at, fault.ConnectionReset, fault.Runtime503); ok {
+			if f.Name == fault.ConnectionReset {
+				seen.record(0)
+				reset(w)
+			}
+			retryAfter(w, f)
+			page.Write(seen, http.StatusServiceUnavailable, "")
+			return
+		}
+		if _, ok := t.faults.Take(at, fault.TruncatedBody); ok {
+			truncate(seen, r, h)
+		}
+		h.ServeHTTP(seen, r)
+		seen.record(http.StatusOK) // for a handler that wrote nothing at all
+	})
+}
+
+// stamp sets the date of a tenant whose clock is wrong.
+func (t *Tenant) stamp(w http.ResponseWriter) {
+	if t.faults.Skew() != 0 {
+		w.Header().Set("Date", t.faults.Now().UTC().Format(http.TimeFormat))
+	}
+}
+
+// pause takes the configured latency; false when the caller went away first.
+func (t *Tenant) pause(r *http.Request) bool {
+	if t.latency <= 0 {
+		return true
+	}
+	timer := time.NewTimer(t.latency)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+// URL gives the origin of a part, such as http://127.0.0.1:8791; before
+// [Tenant.Listen] the one under which [Tenant.RoundTripper] knows it. An
+// unknown part has none.
+func (t *Tenant) URL(part string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.servers {
+		if s.part == part {
+			return s.origin
+		}
+	}
+	if !slices.Contains(Parts(), part) {
+		return ""
+	}
+	return "http://" + part + memoryDomain
+}
