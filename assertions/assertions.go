@@ -1,0 +1,155 @@
+// Package assertions judges the result of a step: expect blocks compiled into
+// matchers over the subjects of a result (status, headers, JSON, text …), and
+// captures that take values out of it.
+//
+// Everything that can be known from a file is found by [Compile] and
+// [CompileCaptures]: unknown operators, operands of the wrong kind, gjson
+// paths, XPath and regular expressions that cannot be right. What they return
+// is immutable and may be shared between goroutines; a [Result] belongs to one
+// goroutine.
+//
+// The package knows no other package of the project: places in files and
+// ${…} templates are the caller's numbers, handed back in problems and
+// failures.
+package assertions
+
+import (
+	"net/http"
+	"time"
+)
+
+// Place is the caller's own number for a place in a file. It comes back in a
+// [Problem] or a [Failure].
+type Place int
+
+// Kind says what a [Node] is. The zero Kind is Null.
+type Kind int
+
+// The kinds of a value as it is written in a file. Computed is a ${…}
+// expression whose value is not known before the run.
+const (
+	Null Kind = iota
+	Bool
+	Number
+	Text
+	List
+	Map
+	Computed
+)
+
+// String gives the word that messages use.
+func (k Kind) String() string {
+	switch k {
+	case Null:
+		return "null"
+	case Bool:
+		return "a boolean"
+	case Number:
+		return "a number"
+	case Text:
+		return "text"
+	case List:
+		return "a list"
+	case Map:
+		return "a mapping"
+	case Computed:
+		return "an expression"
+	}
+	return "an unknown value"
+}
+
+// Node is a value as it is written in a file.
+type Node struct {
+	Kind Kind
+	// Text holds true or false of a Bool, the digits as written of a Number
+	// (in JSON's grammar), the text of a Text.
+	Text string
+	// Items are the elements of a List.
+	Items []Node
+	// Fields are the entries of a Map, in the order written. Names are unique.
+	Fields []Field
+	// Computed is the caller's number of a ${…} template; see [Lookup].
+	Computed int
+	// Place is where the value stands.
+	Place Place
+}
+
+// Field is an entry of a mapping. Place is that of its name.
+type Field struct {
+	Name  string
+	Place Place
+	Value Node
+}
+
+// Problem is a mistake in a file, found before the run.
+type Problem struct {
+	Place Place
+	// Code is one of the codes of diagnostics, such as "invalid-matcher".
+	Code string
+	// Message is one line: what was found, what was wanted.
+	Message string
+	// Hints are further lines: what to do.
+	Hints []string
+	// Offset and Width give the part of the text at Place that is meant, in
+	// characters; Width 0 means all of it.
+	Offset, Width int
+}
+
+// Options are what a kind of step says about its result.
+type Options struct {
+	// Subjects are the names of the subjects that the step has. For
+	// [CompileCaptures] they limit the sources; nil there means all of them.
+	Subjects []string
+	// Default2xx asserts 2xx, at DefaultPlace, when the block has no status.
+	Default2xx   bool
+	DefaultPlace Place
+	// ReadFile opens payload files. It is not used by what can be checked
+	// today, and may be nil.
+	ReadFile func(path string) ([]byte, error)
+}
+
+// Lookup evaluates the ${…} template with the number that a [Node] holds. The
+// value is nil, bool, string, json.Number, []any or map[string]any.
+type Lookup func(computed int) (any, error)
+
+// Result is what a step got. A body is judged as it came: bytes that are not
+// UTF-8 are compared as bytes. It keeps what it has parsed, so it is passed by
+// pointer, belongs to one goroutine, and is not changed after its first use.
+type Result struct {
+	Status int
+	Header http.Header
+	// Body is the whole decoded body.
+	Body     string
+	Duration time.Duration
+	Cookies  []*http.Cookie
+	// Claims is the JSON of a token's payload.
+	Claims string
+	// Scopes are the scopes that a token was granted.
+	Scopes   []string
+	Lifetime time.Duration
+	// Signature is "valid", or why it is not.
+	Signature string
+
+	body, claims document
+}
+
+// Failure is an assertion that does not hold, or a capture that found nothing.
+type Failure struct {
+	Place Place
+	// Subject is the key of the expect block, or "capture".
+	Subject string
+	// Path is the gjson path or name below the subject, or the name of the
+	// capture; empty for a subject that has none.
+	Path string
+	// Operator is the operator that does not hold; equals for a plain value.
+	Operator string
+	// Want and Got are as shown: text quoted and cut visibly when it is long,
+	// "nothing" for what is absent.
+	Want, Got string
+	// Message is one line and enough alone.
+	Message string
+	// Notes are further lines: the longest prefix that exists, near misses.
+	Notes []string
+	// Diff compares documents line by line, "-" wanted and "+" found.
+	Diff string
+}

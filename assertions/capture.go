@@ -1,0 +1,520 @@
+package assertions
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/antchfx/xpath"
+)
+
+// CaptureDoc says what a source of a capture is.
+type CaptureDoc struct {
+	// Name is the key in the capture.
+	Name string
+	// Operand says what stands behind it.
+	Operand string
+	// Doc is a sentence or two.
+	Doc string
+	// Example is an entry of capture.
+	Example string
+	// Supported is false for a source that the language has and this version
+	// cannot read yet.
+	Supported bool
+}
+
+// CaptureDocs gives the sources and options of a capture in the order of the
+// reference.
+func CaptureDocs() []CaptureDoc {
+	var docs []CaptureDoc
+	for _, s := range sources() {
+		docs = append(docs, CaptureDoc{s.name, s.operand, s.doc, s.example, !s.later})
+	}
+	return append(docs,
+		CaptureDoc{"default", "a value", "What the variable is when nothing is found. Without it the step fails.", "ticket: {json: ticket, default: none}", true},
+		CaptureDoc{"secret", "true or false", "The value is a secret: it appears in no output.", `pin: {body: 'PIN: (\d+)', secret: true}`, true},
+	)
+}
+
+// source is a row of the language: where a capture takes its value from.
+type source struct {
+	name, operand, doc, example string
+	// subject is the subject that a kind of step must have for it.
+	subject string
+	// flag says that its operand is true.
+	flag  bool
+	later bool
+	// read compiles the operand.
+	read func(c *compiler, k *capture, text string, place Place)
+	take func(k *capture, r *Result) (any, bool)
+}
+
+func sources() []source {
+	return []source{
+		{
+			name: "json", operand: "a gjson path", subject: "json",
+			doc: "A value of a JSON body; it keeps its type, and a number its digits.", example: "order: {json: order.id}",
+			read: readPath, take: takeJSON,
+		},
+		{
+			name: "xml", operand: "an XPath", subject: "xml", later: true,
+			doc: "The text of the first node.", example: `ticket: {xml: "//*[local-name()='Ticket']"}`,
+			read: readXPath,
+		},
+		{
+			name: "header", operand: "a name", subject: "headers",
+			doc: "A header of the answer; several of one name are joined by \", \".", example: "location: {header: Location}",
+			read: readHeader, take: takeHeader,
+		},
+		{
+			name: "cookie", operand: "a name", subject: "cookies",
+			doc: "The value of a cookie.", example: "session: {cookie: JSESSIONID}",
+			read: readName, take: takeCookie,
+		},
+		{
+			name: "claim", operand: "a gjson path", subject: "claims",
+			doc: "A claim of the token.", example: "zone: {claim: zid}",
+			read: readPath, take: takeClaim,
+		},
+		{
+			name: "body", operand: "a regular expression", subject: "body",
+			doc: "The first group of the match in the body; without groups, the match.", example: `pin: {body: 'PIN: (\d+)'}`,
+			read: readRegexp, take: takeBody,
+		},
+		{
+			name: "status", operand: "true", subject: "status", flag: true,
+			doc: "The HTTP status, a number.", example: "code: {status: true}",
+			take: func(_ *capture, r *Result) (any, bool) { return json.Number(strconv.Itoa(r.Status)), true },
+		},
+		{
+			name: "duration", operand: "true", subject: "duration", flag: true,
+			doc: "How long the answer took, text such as 182.4ms.", example: "took: {duration: true}",
+			take: func(_ *capture, r *Result) (any, bool) { return r.Duration.String(), true },
+		},
+		{
+			name: "message-id", operand: "true", subject: "headers", flag: true,
+			doc: "The message ID: from the header however it is spelt, or from the text of an error.", example: "mpl: {message-id: true}",
+			take: takeMessageID,
+		},
+	}
+}
+
+// Captures is a compiled capture block. It is immutable and may be shared
+// between goroutines.
+type Captures struct{ captures []capture }
+
+// capture is one variable of the block.
+type capture struct {
+	name  string
+	place Place
+	// source says where from; text is its operand.
+	source source
+	text   string
+	at     Place
+	// operand is set when the operand is computed, and read when it is taken.
+	operand *Node
+
+	path     *path
+	key      string
+	regexp   *regexp.Regexp
+	fallback *Node
+	secret   bool
+}
+
+// Captured is the value of a variable: nil, bool, string, json.Number, []any
+// or map[string]any. It shares no memory with the body it was taken from.
+type Captured struct {
+	Name   string
+	Value  any
+	Secret bool
+}
+
+// CompileCaptures compiles a capture block and gives everything that is wrong
+// with it, except the names of variables, which are the caller's. A capture of
+// nil takes nothing. The Captures are never nil, and are not to be used when
+// there are problems.
+func CompileCaptures(n *Node, o Options) (*Captures, []Problem) {
+	c := newCompiler(o)
+	r := &Captures{}
+	if n == nil {
+		return r, nil
+	}
+	if n.Kind == Null || (n.Kind == Map && len(n.Fields) == 0) {
+		c.problem(n.Place, "empty-block", "capture takes nothing")
+		return r, c.problems
+	}
+	if n.Kind != Map {
+		c.problem(n.Place, "wrong-type", fmt.Sprintf("capture: want a mapping from variables to sources, found %s", showNode(n)))
+		return r, c.problems
+	}
+	for i := range n.Fields {
+		if k, ok := c.capture(&n.Fields[i]); ok {
+			r.captures = append(r.captures, k)
+		}
+	}
+	return r, c.problems
+}
+
+func (c *compiler) capture(f *Field) (capture, bool) {
+	k := capture{name: f.Name, place: f.Place}
+	if f.Value.Kind != Map || len(f.Value.Fields) == 0 {
+		c.problem(f.Value.Place, "wrong-type",
+			fmt.Sprintf("capture %s: want where it is taken from, such as {json: PATH}, found %s", f.Name, showNode(&f.Value)))
+		return k, false
+	}
+	before := len(c.problems)
+	rows := sources()
+	found := ""
+	for i := range f.Value.Fields {
+		g := &f.Value.Fields[i]
+		switch g.Name {
+		case "default":
+			k.fallback = &g.Value
+			continue
+		case "secret":
+			k.secret = c.yes(g, "secret of capture "+f.Name)
+			continue
+		}
+		at := slices.IndexFunc(rows, func(s source) bool { return s.name == g.Name })
+		if at < 0 || !c.offers(&rows[at]) {
+			c.unknownSource(g, f.Name, rows)
+			found = cmpOr(found, g.Name)
+			continue
+		}
+		if found != "" {
+			c.problem(g.Place, "invalid-value", fmt.Sprintf("capture %s is taken from %s and from %s; want one of them", f.Name, found, g.Name))
+			continue
+		}
+		found = g.Name
+		k.source = rows[at]
+		c.sourceOperand(&k, g)
+	}
+	if found == "" {
+		c.problem(f.Place, "missing-key", fmt.Sprintf("capture %s does not say where it is taken from", f.Name),
+			"possible: "+joinWords(c.sourceNames(rows)))
+	}
+	return k, len(c.problems) == before
+}
+
+func (c *compiler) yes(f *Field, what string) bool {
+	if f.Value.Kind != Bool {
+		c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("%s: want true or false, found %s", what, showNode(&f.Value)))
+		return false
+	}
+	return f.Value.Text == "true"
+}
+
+// offers reports whether the kind of step has what the source reads.
+func (c *compiler) offers(s *source) bool {
+	return c.options.Subjects == nil || slices.Contains(c.options.Subjects, s.subject)
+}
+
+func (c *compiler) sourceNames(rows []source) []string {
+	var names []string
+	for i := range rows {
+		if c.offers(&rows[i]) {
+			names = append(names, rows[i].name)
+		}
+	}
+	return names
+}
+
+func (c *compiler) unknownSource(f *Field, name string, rows []source) {
+	names := append(c.sourceNames(rows), "default", "secret")
+	var hints []string
+	if suggest(f.Name, names) == "" {
+		hints = []string{"possible here: " + joinWords(names)}
+	}
+	c.problem(f.Place, "unknown-key", fmt.Sprintf("unknown key %s in capture %s%s", quote(f.Name), name, didYouMean(f.Name, names)), hints...)
+}
+
+func (c *compiler) sourceOperand(k *capture, f *Field) {
+	what := f.Name + " of capture " + k.name
+	k.at = f.Value.Place
+	if k.source.flag {
+		if !c.yes(f, what) && f.Value.Kind == Bool {
+			c.problem(f.Value.Place, "invalid-value", what+" can only be true")
+		}
+		return
+	}
+	if f.Value.Kind == Computed {
+		k.operand = &f.Value
+		return
+	}
+	s, ok := scalarText(&f.Value)
+	if !ok {
+		c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("%s: want %s, found %s", what, k.source.operand, showNode(&f.Value)))
+		return
+	}
+	k.text = s
+	before := len(c.problems)
+	k.source.read(c, k, s, f.Value.Place)
+	if k.source.later && len(c.problems) == before {
+		c.problem(f.Place, "not-supported", "a capture from "+f.Name+" cannot be taken by this version yet")
+	}
+}
+
+func readPath(c *compiler, k *capture, s string, place Place) {
+	k.path = c.path(s, place, "capture "+k.name)
+}
+
+func readXPath(c *compiler, k *capture, s string, place Place) {
+	if _, err := xpath.Compile(s); err != nil {
+		c.problem(place, "invalid-xpath", fmt.Sprintf("capture %s: %s is not XPath 1.0: %s", k.name, quote(s), err))
+	}
+}
+
+func readHeader(c *compiler, k *capture, s string, place Place) {
+	k.key, _ = c.headerName(s, place, "capture "+k.name)
+}
+
+func readName(_ *compiler, k *capture, s string, _ Place) { k.key = s }
+
+func readRegexp(c *compiler, k *capture, s string, place Place) {
+	re, err := compileRegexp(s)
+	if err != nil {
+		c.problem(place, "invalid-regexp", fmt.Sprintf("capture %s: %s", k.name, err))
+		return
+	}
+	k.regexp = re
+}
+
+// Names gives the variables in the order written.
+func (c *Captures) Names() []string {
+	names := make([]string, len(c.captures))
+	for i := range c.captures {
+		names[i] = c.captures[i].name
+	}
+	return names
+}
+
+func (c *Captures) get(name string) *capture {
+	for i := range c.captures {
+		if c.captures[i].name == name {
+			return &c.captures[i]
+		}
+	}
+	return nil
+}
+
+// Secret reports whether the variable is marked as a secret.
+func (c *Captures) Secret(name string) bool {
+	k := c.get(name)
+	return k != nil && k.secret
+}
+
+// NamePlace gives where the name of the variable stands; 0 for one that is not
+// captured.
+func (c *Captures) NamePlace(name string) Place {
+	if k := c.get(name); k != nil {
+		return k.place
+	}
+	return 0
+}
+
+// Take takes the values out of a result, in the order written, and gives a
+// failure for each that is not there and has no default. compute may be nil
+// when nothing in the block is computed.
+func (c *Captures) Take(r *Result, compute Lookup) (values []Captured, missing []Failure) {
+	for i := range c.captures {
+		k := &c.captures[i]
+		v, failure := k.value(r, compute)
+		if failure != nil {
+			missing = append(missing, *failure)
+			continue
+		}
+		values = append(values, Captured{Name: k.name, Value: v, Secret: k.secret})
+	}
+	return values, missing
+}
+
+func (k *capture) value(r *Result, compute Lookup) (any, *Failure) {
+	k, err := k.resolve(compute)
+	if err != nil {
+		return nil, k.failure("", err.Error(), nil)
+	}
+	if v, ok := k.source.take(k, r); ok {
+		return v, nil
+	}
+	if k.fallback == nil {
+		return nil, k.nothing(r)
+	}
+	n, err := k.fallback.evaluate(compute)
+	if err != nil {
+		return nil, k.failure("", "default: "+err.Error(), nil)
+	}
+	return n.any(), nil
+}
+
+// resolve gives k with its operand read, when that is computed.
+func (k *capture) resolve(compute Lookup) (*capture, error) {
+	if k.operand == nil {
+		return k, nil
+	}
+	n, err := k.operand.evaluate(compute)
+	if err != nil {
+		return k, err
+	}
+	s, ok := scalarText(&n)
+	if !ok {
+		return k, fmt.Errorf("%s: want %s, found %s", k.source.name, k.source.operand, showNode(&n))
+	}
+	read := *k
+	read.text = s
+	c := &compiler{}
+	read.source.read(c, &read, s, k.at)
+	if len(c.problems) > 0 {
+		return k, fmt.Errorf("%s", strings.TrimPrefix(c.problems[0].Message, "capture "+k.name+": "))
+	}
+	return &read, nil
+}
+
+func (k *capture) failure(got, message string, notes []string) *Failure {
+	return &Failure{
+		Place: k.place, Subject: "capture", Path: k.name, Got: got,
+		Message: "capture " + k.name + ": " + message, Notes: notes,
+	}
+}
+
+// nothing is the failure of a capture that found nothing.
+func (k *capture) nothing(r *Result) *Failure {
+	what := k.source.name
+	if k.text != "" {
+		what += " " + shownPath(k.text)
+	}
+	got, notes := "nothing", []string(nil)
+	switch k.source.name {
+	case "json":
+		if r.body.text == "" {
+			got = whatItIs(r.Body)
+			notes = []string{"the answer is not JSON"}
+			break
+		}
+		notes = prefixNotes(r.body.text, k.path, "the document")
+	case "claim":
+		if r.claims.text != "" {
+			notes = prefixNotes(r.claims.text, k.path, "the token")
+		}
+	case "header":
+		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onHeaders, path: k.text})
+	case "cookie":
+		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onCookies, path: k.text})
+	case "body":
+		notes = []string{"the body is " + quote(r.Body)}
+	case "message-id":
+		notes = []string{"no header holds a message ID, and the body names none"}
+	}
+	return k.failure(got, what+": got "+got, notes)
+}
+
+func takeJSON(k *capture, r *Result) (any, bool) {
+	if !r.body.parse(r.Body) {
+		return nil, false
+	}
+	return takePath(k.path, r.body.text)
+}
+
+func takeClaim(k *capture, r *Result) (any, bool) {
+	if !r.claims.parse(r.Claims) {
+		return nil, false
+	}
+	return takePath(k.path, r.claims.text)
+}
+
+func takePath(p *path, doc string) (any, bool) {
+	raw := p.find(doc)
+	if raw == "" {
+		return nil, false
+	}
+	return anyOf(raw), true
+}
+
+func takeHeader(k *capture, r *Result) (any, bool) {
+	v := headerValue(r.Header, k.key)
+	return strings.Clone(v.text), v.form == text
+}
+
+func takeCookie(k *capture, r *Result) (any, bool) {
+	for _, c := range r.Cookies {
+		if c != nil && c.Name == k.key {
+			return strings.Clone(c.Value), true
+		}
+	}
+	return nil, false
+}
+
+func takeBody(k *capture, r *Result) (any, bool) {
+	at := k.regexp.FindStringSubmatchIndex(r.Body)
+	if at == nil {
+		return nil, false
+	}
+	if len(at) > 2 {
+		at = at[2:]
+	}
+	if at[0] < 0 {
+		return nil, false
+	}
+	return strings.Clone(r.Body[at[0]:at[1]]), true
+}
+
+func takeMessageID(_ *capture, r *Result) (any, bool) {
+	id, ok := MessageID(r.Header, r.Body)
+	return id, ok
+}
+
+// anyOf decodes JSON: numbers as written, the first of a name that stands
+// twice, and nothing that holds on to raw.
+func anyOf(raw string) any {
+	v := fromJSON(raw)
+	switch v.form {
+	case boolean:
+		return v.text == "true"
+	case number:
+		return json.Number(strings.Clone(v.text))
+	case text:
+		return strings.Clone(v.text)
+	case list:
+		items := []any{}
+		for e := range elements(raw) {
+			items = append(items, anyOf(e))
+		}
+		return items
+	case object:
+		fields := map[string]any{}
+		for name, e := range members(raw) {
+			if _, again := fields[name]; !again {
+				fields[strings.Clone(name)] = anyOf(e)
+			}
+		}
+		return fields
+	}
+	return nil
+}
+
+// any gives the value of a node that holds no computed values.
+func (n *Node) any() any {
+	switch n.Kind {
+	case Bool:
+		return n.Text == "true"
+	case Number:
+		return json.Number(n.Text)
+	case Text:
+		return n.Text
+	case List:
+		items := make([]any, len(n.Items))
+		for i := range n.Items {
+			items[i] = n.Items[i].any()
+		}
+		return items
+	case Map:
+		fields := make(map[string]any, len(n.Fields))
+		for i := range n.Fields {
+			fields[n.Fields[i].Name] = n.Fields[i].Value.any()
+		}
+		return fields
+	}
+	return nil
+}

@@ -1,0 +1,251 @@
+package assertions
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Expectation is a compiled expect block. It is immutable and may be shared
+// between goroutines.
+type Expectation struct {
+	assertions []assertion
+	subjects   []string
+	// status says that the block has one of its own.
+	status       bool
+	json, claims finder
+}
+
+// Compile compiles an expect block and gives everything that is wrong with it.
+// An expect of nil asserts only what the options say. The Expectation is what
+// could be made of it, and is never nil; it is not to be used when there are
+// problems.
+func Compile(expect *Node, o Options) (*Expectation, []Problem) {
+	c := newCompiler(o)
+	e := &Expectation{}
+	if expect != nil {
+		c.expect(e, expect)
+	}
+	if o.Default2xx && !e.status {
+		e.assertions = slices.Insert(e.assertions, 0, c.default2xx(o.DefaultPlace))
+		e.subjects = slices.Insert(e.subjects, 0, "status")
+	}
+	e.complete()
+	return e, c.problems
+}
+
+func (c *compiler) default2xx(place Place) assertion {
+	n := &Node{Kind: Text, Text: "2xx", Place: place}
+	return assertion{
+		kind: onStatus, subject: "status", place: place, domain: domainStatus,
+		match: c.plain(n, place, domainStatus, "status"),
+	}
+}
+
+func (c *compiler) expect(e *Expectation, n *Node) {
+	if n.Kind == Null || (n.Kind == Map && len(n.Fields) == 0) {
+		c.problem(n.Place, "empty-block", "expect asserts nothing")
+		return
+	}
+	if n.Kind != Map {
+		c.problem(n.Place, "wrong-type", fmt.Sprintf("expect: want a mapping from subjects to matchers, found %s", showNode(n)))
+		return
+	}
+	c.prefixes = prefixesOf(n)
+	rows := subjects()
+	for i := range n.Fields {
+		f := &n.Fields[i]
+		at := slices.IndexFunc(rows, func(s subject) bool { return s.name == f.Name })
+		if at < 0 || !c.has(f.Name) {
+			c.unknownSubject(f, at >= 0)
+			continue
+		}
+		rows[at].compile(c, e, &rows[at], f)
+	}
+}
+
+// has reports whether the kind of step has the subject.
+func (c *compiler) has(name string) bool {
+	if name == "namespaces" {
+		name = "xml"
+	}
+	return slices.Contains(c.options.Subjects, name)
+}
+
+func (c *compiler) unknownSubject(f *Field, known bool) {
+	names := c.options.Subjects
+	message := fmt.Sprintf("unknown key %s in expect%s", quote(f.Name), didYouMean(f.Name, names))
+	var hints []string
+	if known {
+		message = fmt.Sprintf("unknown key %s in expect: this kind of step has no %s", quote(f.Name), f.Name)
+	}
+	if known || suggest(f.Name, names) == "" {
+		hints = []string{"possible here: " + joinWords(names)}
+	}
+	c.problem(f.Place, "unknown-key", message, hints...)
+}
+
+func (e *Expectation) add(a assertion) {
+	e.assertions = append(e.assertions, a)
+	if !slices.Contains(e.subjects, a.subject) {
+		e.subjects = append(e.subjects, a.subject)
+	}
+}
+
+// complete makes the finders once all paths are known.
+func (e *Expectation) complete() {
+	for i := range e.assertions {
+		a := &e.assertions[i]
+		switch a.kind {
+		case onJSON:
+			a.slot = e.json.add(a.parsed)
+		case onClaims:
+			a.slot = e.claims.add(a.parsed)
+		}
+	}
+	e.json.complete()
+	e.claims.complete()
+}
+
+// Subjects gives the names of what is asserted, each once, in the order
+// written; with status in front when that is only the default.
+func (e *Expectation) Subjects() []string { return slices.Clone(e.subjects) }
+
+// AcceptsStatus reports whether the block has a status of its own and it holds
+// for code: such a step asks for the 401 it gets. A status that is computed is
+// not known here: see [Expectation.AcceptsStatusWith].
+func (e *Expectation) AcceptsStatus(code int) bool { return e.AcceptsStatusWith(code, nil) }
+
+// AcceptsStatusWith is AcceptsStatus for a status that may be computed.
+func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
+	if !e.status {
+		return false
+	}
+	found := false
+	for i := range e.assertions {
+		a := &e.assertions[i]
+		if a.kind != onStatus {
+			continue
+		}
+		m, err := a.match.resolve(compute, a.subject)
+		if err != nil || m.failing(&value{form: number, whole: int64(code), domain: domainStatus}) != nil {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// Check judges a result, and gives each assertion that does not hold once, in
+// the order written; nil when all of them hold. compute may be nil when
+// nothing in the block is computed.
+func (e *Expectation) Check(r *Result, compute Lookup) []Failure {
+	c := checker{e: e, r: r, compute: compute}
+	var failures []Failure
+	for i := range e.assertions {
+		a := &e.assertions[i]
+		v, ok := c.value(a)
+		if !ok {
+			failures = append(failures, c.notJSON(a))
+			continue
+		}
+		m := &a.match
+		if m.computed {
+			var err error
+			if m, err = a.match.resolve(compute, a.what()); err != nil {
+				failures = append(failures, a.cannotCompute(err))
+				continue
+			}
+		}
+		if t := m.failing(&v); t != nil {
+			failures = append(failures, c.explain(a, m, t, &v))
+		}
+	}
+	return failures
+}
+
+// checker is one judgement.
+type checker struct {
+	e       *Expectation
+	r       *Result
+	compute Lookup
+	// json and claims are what the finders found, once they have looked.
+	json, claims           []string
+	jsonLooked, claimsDone bool
+}
+
+// value gives what a subject holds, and false when it is in a document that is
+// not JSON.
+func (c *checker) value(a *assertion) (value, bool) {
+	r := c.r
+	switch a.kind {
+	case onStatus:
+		return value{form: number, whole: int64(r.Status), domain: domainStatus}, true
+	case onHeaders:
+		return headerValue(r.Header, a.key), true
+	case onJSON:
+		if !r.body.parse(r.Body) {
+			return value{}, false
+		}
+		if !c.jsonLooked {
+			c.jsonLooked = true
+			c.json = c.e.json.find(r.body.text, nil)
+		}
+		return fromJSON(c.json[a.slot]), true
+	case onClaims:
+		if !r.claims.parse(r.Claims) {
+			return value{}, false
+		}
+		if !c.claimsDone {
+			c.claimsDone = true
+			c.claims = c.e.claims.find(r.claims.text, nil)
+		}
+		return fromJSON(c.claims[a.slot]), true
+	case onBody:
+		return value{form: text, text: r.Body, domain: domainText}, true
+	case onDuration:
+		return value{form: number, whole: int64(r.Duration), domain: domainDuration}, true
+	case onSize:
+		return value{form: number, whole: int64(len(r.Body)), domain: domainSize}, true
+	case onCookies:
+		return cookieValue(r.Cookies, a.key), true
+	case onScopes:
+		return scopesValue(r.Scopes), true
+	case onLifetime:
+		return value{form: number, whole: int64(r.Lifetime), domain: domainDuration}, true
+	}
+	if r.Signature == "" {
+		return value{domain: domainText}, true
+	}
+	return value{form: text, text: r.Signature, domain: domainText}, true
+}
+
+func cookieValue(cookies []*http.Cookie, name string) value {
+	var values []string
+	for _, k := range cookies {
+		if k != nil && k.Name == name {
+			values = append(values, k.Value)
+		}
+	}
+	return valueOfTexts(values)
+}
+
+func scopesValue(scopes []string) value {
+	if scopes == nil {
+		scopes = []string{}
+	}
+	// Marshalling a list of strings has no error to report.
+	raw, _ := json.Marshal(scopes)
+	return value{form: list, text: string(raw), domain: domainScopes}
+}
+
+// cannotCompute is a failure of an assertion whose operand has no value.
+func (a *assertion) cannotCompute(err error) Failure {
+	message := strings.TrimPrefix(err.Error(), a.what()+": ")
+	return Failure{
+		Place: a.place, Subject: a.subject, Path: a.path,
+		Message: a.what() + ": " + message,
+	}
+}

@@ -1,0 +1,411 @@
+package assertions
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// explain makes the failure of a test that does not hold.
+func (c *checker) explain(a *assertion, m *matcher, t *test, v *value) Failure {
+	f := Failure{
+		Place: t.place, Subject: a.subject, Path: a.path, Operator: t.op.name,
+		Want: t.op.phrase(t), Got: v.show(),
+	}
+	if len(m.tests) == 1 {
+		f.Place = a.place
+	}
+	f.Message = a.what() + ": want " + f.Want + ", got " + f.Got
+	if v.form == absent {
+		f.Notes = c.whereItEnds(a)
+		return f
+	}
+	f.Notes = t.notes(v)
+	f.Diff = t.diff(v)
+	return f
+}
+
+// notJSON is the failure of an assertion on a document that is not JSON.
+func (c *checker) notJSON(a *assertion) Failure {
+	source, of := c.r.Body, "the answer"
+	if a.kind == onClaims {
+		source, of = c.r.Claims, "the token"
+	}
+	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(source)}
+	if m, err := a.match.resolve(c.compute, a.what()); err == nil {
+		f.Want = m.phrase()
+		if len(m.tests) > 0 {
+			f.Operator = m.tests[0].op.name
+		}
+	}
+	f.Message = fmt.Sprintf("%s: want %s, got %s", a.what(), f.Want, f.Got)
+	f.Notes = []string{of + " is not JSON"}
+	return f
+}
+
+var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
+
+// whatItIs says what a body that is not JSON seems to be.
+func whatItIs(s string) string {
+	if strings.TrimSpace(s) == "" {
+		return "an empty body"
+	}
+	head := s[:min(len(s), 64<<10)]
+	if m := htmlTitle.FindStringSubmatch(head); m != nil {
+		return "an HTML page with the title " + quote(strings.Join(strings.Fields(m[1]), " "))
+	}
+	if tooDeep(s) {
+		return fmt.Sprintf("JSON that is nested more than %d levels deep", maxDepth)
+	}
+	return "text that is not JSON: " + quote(s)
+}
+
+// notes say what is not seen at once in what was wanted and found.
+func (t *test) notes(v *value) []string {
+	var notes []string
+	if n := t.otherType(v); n != "" {
+		notes = append(notes, n)
+	}
+	switch t.op.name {
+	case "each":
+		for i, e := range listElements(t, v) {
+			if t.sub.failing(e) != nil {
+				notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
+				break
+			}
+		}
+	case "none":
+		if i := t.matching(v); i >= 0 {
+			for j, e := range listElements(t, v) {
+				if j == i {
+					notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
+					break
+				}
+			}
+		}
+	case "length":
+		if n, ok := v.length(); ok {
+			notes = append(notes, "the length is "+strconv.FormatInt(n, 10))
+		}
+	case "includes":
+		if at, want := t.want.missing(v, ""); at != "" || want != "" {
+			notes = append(notes, strings.TrimSpace(fmt.Sprintf("%s: want %s", cmpOr(at, "@this"), want)))
+		}
+	case "equals":
+		if d := t.want.firstDifference(v, ""); d != "" && (t.want.form == list || t.want.form == object) {
+			notes = append(notes, d)
+		}
+	}
+	return notes
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// otherType explains a mismatch of types that is easily overlooked.
+func (t *test) otherType(v *value) string {
+	if v.domain != domainJSON {
+		return ""
+	}
+	switch t.op.name {
+	case "equals":
+		if t.want.form == v.form || t.want.text != v.text {
+			return ""
+		}
+		return fmt.Sprintf("%s was wanted and %s was found", t.want.form, v.form)
+	case "gt", "gte", "lt", "lte", "between", "approx":
+		if v.form == text {
+			return "text was found where a number was wanted"
+		}
+	case "contains", "not-contains", "starts-with", "ends-with", "matches":
+		if v.form == number {
+			return "a number was found where text was wanted"
+		}
+	}
+	return ""
+}
+
+// diff compares documents and texts of several lines.
+func (t *test) diff(v *value) string {
+	if t.op.name != "equals" || t.want.form != v.form {
+		return ""
+	}
+	switch v.form {
+	case list, object:
+		if len(v.text) > maxDiffBytes {
+			return ""
+		}
+		got := treeOfJSON(v.text, 0)
+		return diffTrees(&t.want, &got)
+	case text:
+		if strings.Contains(v.text, "\n") || strings.Contains(t.want.text, "\n") {
+			return diffTexts(t.want.text, v.text)
+		}
+	}
+	return ""
+}
+
+// firstDifference says where v first differs from t, in the order of names;
+// "" when it does not.
+func (t *tree) firstDifference(v *value, at string) string {
+	if t.form == v.form && t.form == list {
+		return t.listDifference(v, at)
+	}
+	if t.form == v.form && t.form == object {
+		return t.objectDifference(v, at)
+	}
+	if t.equal(v) {
+		return ""
+	}
+	return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), showTree(t, domainJSON), v.show())
+}
+
+func (t *tree) listDifference(v *value, at string) string {
+	i := 0
+	for e := range elements(v.text) {
+		if i == len(t.items) {
+			n, _ := v.length()
+			return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), list.extent(int64(len(t.items))), list.extent(n))
+		}
+		el := fromJSON(e)
+		if !t.items[i].equal(&el) {
+			return t.items[i].firstDifference(&el, join(at, strconv.Itoa(i)))
+		}
+		i++
+	}
+	if i < len(t.items) {
+		return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), list.extent(int64(len(t.items))), list.extent(int64(i)))
+	}
+	return ""
+}
+
+func (t *tree) objectDifference(v *value, at string) string {
+	found := map[string]string{}
+	var extra []string
+	for name, e := range members(v.text) {
+		if _, again := found[name]; again {
+			continue
+		}
+		found[name] = e
+		if t.find(name) < 0 {
+			extra = append(extra, name)
+		}
+	}
+	for i := range t.members {
+		m := &t.members[i]
+		el := fromJSON(found[m.name])
+		if !m.value.equal(&el) {
+			return m.value.firstDifference(&el, join(at, escapeName(m.name)))
+		}
+	}
+	if len(extra) > 0 {
+		slices.Sort(extra)
+		el := fromJSON(found[extra[0]])
+		return fmt.Sprintf("%s: want nothing, got %s", join(at, escapeName(extra[0])), el.show())
+	}
+	return ""
+}
+
+func join(at, name string) string {
+	if at == "" {
+		return name
+	}
+	return at + "." + name
+}
+
+// escapeName writes a name as a component of a path.
+func escapeName(name string) string {
+	if plainName(name) {
+		return shownPath(name)
+	}
+	return shownPath(strings.ReplaceAll(strings.ReplaceAll(name, `\`, `\\`), ".", `\.`))
+}
+
+// missing gives the first part of t that is not in v: its path and what was
+// wanted there.
+func (t *tree) missing(v *value, at string) (string, string) {
+	switch {
+	case t.form == object && v.form == object:
+		found := map[string]string{}
+		for name, e := range members(v.text) {
+			if _, again := found[name]; !again {
+				found[name] = e
+			}
+		}
+		for i := range t.members {
+			m := &t.members[i]
+			el := fromJSON(found[m.name])
+			if !m.value.includedIn(&el) {
+				return m.value.missing(&el, join(at, escapeName(m.name)))
+			}
+		}
+		return "", ""
+	case t.form == list && v.form == list:
+		return at, t.missingElement(v)
+	}
+	return at, showTree(t, domainJSON) + ", got " + v.show()
+}
+
+func (t *tree) missingElement(v *value) string {
+	for i := range t.items {
+		part := tree{form: list, items: t.items[:i+1]}
+		if part.matched(v.text, v.domain) <= i {
+			return "an element that includes " + showTree(&t.items[i], domainJSON) + " for itself alone"
+		}
+	}
+	return showTree(t, domainJSON)
+}
+
+// whereItEnds says how far a path that is not there leads.
+func (c *checker) whereItEnds(a *assertion) []string {
+	switch a.kind {
+	case onJSON:
+		return prefixNotes(c.r.body.text, a.parsed, "the document")
+	case onClaims:
+		return prefixNotes(c.r.claims.text, a.parsed, "the token")
+	case onHeaders:
+		names := make([]string, 0, len(c.r.Header))
+		for name := range c.r.Header {
+			names = append(names, name)
+		}
+		return nearby(a.path, names, "headers")
+	case onCookies:
+		var names []string
+		for _, k := range c.r.Cookies {
+			names = append(names, k.Name)
+		}
+		return nearby(a.path, names, "cookies")
+	}
+	return nil
+}
+
+// nearby proposes a name, or lists those that are there.
+func nearby(name string, names []string, what string) []string {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) == 0 {
+		return []string{"there are no " + what}
+	}
+	if s := suggest(name, names); s != "" {
+		return []string{fmt.Sprintf("did you mean %s?", s)}
+	}
+	return []string{"there are the " + what + " " + listOfNames(names)}
+}
+
+func listOfNames(names []string) string {
+	more := 0
+	if len(names) > maxShownKeys {
+		more = len(names) - maxShownKeys
+		names = names[:maxShownKeys]
+	}
+	shown := make([]string, len(names))
+	for i, n := range names {
+		shown[i] = showName(n)
+	}
+	s := joinWords(shown)
+	if more > 0 {
+		s += fmt.Sprintf(" and %d more", more)
+	}
+	return s
+}
+
+// showName shows a name bare when it is one word, else quoted.
+func showName(s string) string {
+	if s == "" || len(s) > maxShown || strings.ContainsAny(s, " ,\"'`\\") {
+		return quote(s)
+	}
+	for _, r := range s {
+		if r < ' ' || r == utf8.RuneError || !strconv.IsPrint(r) {
+			return quote(s)
+		}
+	}
+	return s
+}
+
+// prefixNotes describes the longest prefix of the path that exists.
+func prefixNotes(doc string, p *path, whole string) []string {
+	for n := len(p.parts) - 1; n >= 0; n-- {
+		prefix, raw := whole, doc
+		if n > 0 {
+			text := p.text[:p.parts[n-1].to]
+			known, err := parsePath(text)
+			if err != nil {
+				continue
+			}
+			if raw = known.find(doc); raw == "" {
+				continue
+			}
+			prefix = shownPath(text)
+		}
+		v := fromJSON(raw)
+		return describe(prefix, n > 0, &v, &p.parts[n], p.text)
+	}
+	return nil
+}
+
+// find gives the value of one path in a valid document.
+func (p *path) find(doc string) string {
+	var f finder
+	f.add(p)
+	f.complete()
+	return f.find(doc, nil)[0]
+}
+
+// describe says what the prefix is, and what the next part may have meant.
+func describe(prefix string, exists bool, v *value, next *part, whole string) []string {
+	verb := " has"
+	if exists {
+		verb = " exists and has"
+	}
+	switch v.form {
+	case object:
+		names := namesOf(v.text)
+		notes := []string{prefix + " is an object without keys"}
+		if exists {
+			notes[0] = prefix + " exists and has no keys"
+		}
+		if len(names) > 0 {
+			word := " the keys "
+			if len(names) == 1 {
+				word = " the key "
+			}
+			notes[0] = prefix + verb + word + listOfNames(names)
+		}
+		if s := suggest(next.name, names); next.name != "" && s != "" {
+			notes = append(notes, fmt.Sprintf("did you mean %s?", whole[:next.from]+escapeName(s)+whole[next.to:]))
+		}
+		return notes
+	case list:
+		n, _ := v.length()
+		notes := []string{prefix + verb + " " + list.extent(n)}
+		if next.plain && indexOf(next.name) < 0 && n > 0 {
+			notes = append(notes, fmt.Sprintf("it is a list: did you mean %s0.%s, or %s#.%s for all of them?",
+				shownPath(whole[:next.from]), shownPath(whole[next.from:]), shownPath(whole[:next.from]), shownPath(whole[next.from:])))
+		}
+		return notes
+	}
+	if exists {
+		return []string{prefix + " exists and is " + v.show()}
+	}
+	return []string{prefix + " is " + v.show()}
+}
+
+// namesOf gives the names of an object in the order written, each once.
+func namesOf(raw string) []string {
+	var names []string
+	known := map[string]struct{}{}
+	for name := range members(raw) {
+		if _, again := known[name]; !again {
+			known[name] = struct{}{}
+			names = append(names, name)
+		}
+	}
+	return names
+}

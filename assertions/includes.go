@@ -1,0 +1,124 @@
+package assertions
+
+import "fmt"
+
+func compileIncludes(c *compiler, t *test, n *Node, what string) {
+	if n.Kind != List && n.Kind != Map {
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("includes of %s: want an object or a list, found %s", what, showNode(n)),
+			"one element or a part of a text is written contains: …")
+		return
+	}
+	t.want = treeOf(n)
+}
+
+func holdsIncludes(t *test, v *value) bool { return t.want.includedIn(v) }
+
+func phraseIncludes(t *test) string {
+	if t.want.form == list {
+		return "a list that includes " + showTree(&t.want, t.domain)
+	}
+	return "an object that includes " + showTree(&t.want, t.domain)
+}
+
+// includedIn reports whether every name and element of t is in v, deep; what
+// is neither a list nor an object must be equal.
+func (t *tree) includedIn(v *value) bool {
+	if t.form != v.form {
+		return false
+	}
+	switch t.form {
+	case list:
+		return t.matched(v.text, v.domain) == len(t.items)
+	case object:
+		return t.membersIncludedIn(v.text)
+	case text:
+		return t.text == v.text || (v.domain == domainScope && grants(v.text, t.text))
+	}
+	return t.equal(v)
+}
+
+func (t *tree) membersIncludedIn(raw string) bool {
+	var first seen
+	n := 0
+	for name, e := range members(raw) {
+		i := t.find(name)
+		if i < 0 || first.again(i, len(t.members)) {
+			continue
+		}
+		v := fromJSON(e)
+		if !t.members[i].value.includedIn(&v) {
+			return false
+		}
+		n++
+	}
+	return n == len(t.members)
+}
+
+// matched gives how many elements of t find one of their own in the list: a
+// maximum matching, by augmenting paths.
+func (t *tree) matched(raw string, d domain) int {
+	m := matching{wants: t.items}
+	for e := range elements(raw) {
+		v := fromJSON(e)
+		if d == domainScopes {
+			v.domain = domainScope
+		}
+		m.found = append(m.found, v)
+	}
+	if len(m.found) < len(m.wants) {
+		return 0
+	}
+	m.taken = make([]int, len(m.found))
+	m.fits = make([]map[int]bool, len(m.wants))
+	n := 0
+	for i := range m.wants {
+		if !m.place(i, make([]bool, len(m.found))) {
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+type matching struct {
+	wants []tree
+	found []value
+	// taken holds, for each found element, the wanted one it stands for,
+	// counted from 1.
+	taken []int
+	fits  []map[int]bool
+}
+
+// place finds an element for the wanted one at i, moving others if need be.
+func (m *matching) place(i int, tried []bool) bool {
+	// A free one first, so that the usual case needs no moving.
+	for j := range m.found {
+		if m.taken[j] == 0 && m.fit(i, j) {
+			m.taken[j] = i + 1
+			return true
+		}
+	}
+	for j := range m.found {
+		if m.taken[j] == 0 || tried[j] || !m.fit(i, j) {
+			continue
+		}
+		tried[j] = true
+		if m.place(m.taken[j]-1, tried) {
+			m.taken[j] = i + 1
+			return true
+		}
+	}
+	return false
+}
+
+func (m *matching) fit(i, j int) bool {
+	if fits, known := m.fits[i][j]; known {
+		return fits
+	}
+	if m.fits[i] == nil {
+		m.fits[i] = map[int]bool{}
+	}
+	fits := m.wants[i].includedIn(&m.found[j])
+	m.fits[i][j] = fits
+	return fits
+}

@@ -1,0 +1,493 @@
+package assertions
+
+import (
+	"fmt"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/antchfx/xpath"
+	"golang.org/x/net/http/httpguts"
+)
+
+// SubjectDoc says what a subject of an expect block is.
+type SubjectDoc struct {
+	// Name is the key in the expect block.
+	Name string
+	// Operand says what stands behind it.
+	Operand string
+	// Doc is a sentence or two.
+	Doc string
+	// Example is an entry of expect.
+	Example string
+	// Supported is false for a subject that the language has and this version
+	// cannot judge yet.
+	Supported bool
+}
+
+// SubjectDocs gives the subjects in the order of the reference.
+func SubjectDocs() []SubjectDoc {
+	rows := subjects()
+	docs := make([]SubjectDoc, len(rows))
+	for i, r := range rows {
+		docs[i] = SubjectDoc{r.name, r.operand, r.doc, r.example, !r.later}
+	}
+	return docs
+}
+
+// subject is a row of the language: what the compiler, the reference and the
+// JSON Schema know of it.
+type subject struct {
+	name, operand, doc, example string
+	// kind is what an assertion of it looks at.
+	kind subjectKind
+	// later says that it is checked, and cannot be judged yet.
+	later   bool
+	domain  domain
+	schema  func() map[string]any
+	compile func(c *compiler, e *Expectation, s *subject, f *Field)
+}
+
+type subjectKind int
+
+const (
+	onStatus subjectKind = iota
+	onHeaders
+	onJSON
+	onBody
+	onDuration
+	onSize
+	onCookies
+	onClaims
+	onScopes
+	onLifetime
+	onSignature
+)
+
+// subjects gives the rows.
+func subjects() []subject {
+	return []subject{
+		{
+			name: "status", operand: "a number, a class, a list of them, or a matcher", kind: onStatus, domain: domainStatus,
+			doc:     "The HTTP status: 200, a class such as 2xx, a list (one of them), or a matcher. Without it a call or token must answer 2xx.",
+			example: "status: [200, 202]",
+			schema:  statusSchema, compile: compileStatus,
+		},
+		{
+			name: "headers", operand: "name → matcher", kind: onHeaders, domain: domainText,
+			doc:     "Headers by name, in any case. A header is text; an operator that compares numbers takes one that looks like a number as such. Of a header that is there several times, the values joined by \", \" or one of them must hold; not and not-contains hold when none of them is so.",
+			example: "headers: {Content-Type: {contains: json}}",
+			schema:  matchersSchema, compile: compileEntries,
+		},
+		{
+			name: "json", operand: "gjson path → matcher", kind: onJSON, domain: domainJSON,
+			doc:     "Values of a JSON body by gjson path; \"@this\" is the document. Names with dots are written with \\. in them. A byte order mark is ignored; of a name that stands twice in an object the first counts.",
+			example: "json: {order.id: {type: integer}}",
+			schema:  matchersSchema, compile: compileEntries,
+		},
+		{
+			name: "xml", operand: "XPath 1.0 → matcher", later: true,
+			doc:     "Values of an XML body by XPath; prefixes are those of namespaces.",
+			example: "xml: {\"//*[local-name()='Ticket']\": T-1}",
+			schema:  matchersSchema, compile: compileXML,
+		},
+		{
+			name: "namespaces", operand: "prefix → URI", later: true,
+			doc:     "Prefixes for the XPaths of xml.",
+			example: "namespaces: {p: \"urn:orders\"}",
+			schema:  textsSchema, compile: compileNamespaces,
+		},
+		{
+			name: "body", operand: "a matcher", kind: onBody, domain: domainText,
+			doc:     "The body as text, as it came.",
+			example: "body: {contains: accepted}",
+			schema:  matcherReference, compile: compileWhole,
+		},
+		{
+			name: "schema", operand: "a path", later: true,
+			doc:     "A JSON Schema (2020-12) that the body must satisfy.",
+			example: "schema: order.schema.json",
+			schema:  stringSchema, compile: compileFile,
+		},
+		{
+			name: "matches-file", operand: "{file, ignore}", later: true,
+			doc:     "The whole payload, JSON or XML compared by structure, text by line.",
+			example: "matches-file: {file: expected.json, ignore: [created]}",
+			schema:  matchesFileSchema, compile: compileMatchesFile,
+		},
+		{
+			name: "duration", operand: "a matcher", kind: onDuration, domain: domainDuration,
+			doc:     "How long the answer took, whole. A duration needs its unit.",
+			example: "duration: {lt: 2s}",
+			schema:  matcherReference, compile: compileWhole,
+		},
+		{
+			name: "size", operand: "a matcher", kind: onSize, domain: domainSize,
+			doc:     "The size of the decoded body. A bare number is bytes, KB is 1000 bytes, KiB is 1024.",
+			example: "size: {lte: 64KB}",
+			schema:  matcherReference, compile: compileWhole,
+		},
+		{
+			name: "cookies", operand: "name → matcher", kind: onCookies, domain: domainText,
+			doc:     "The values of cookies by name.",
+			example: "cookies: {JSESSIONID: {exists: true}}",
+			schema:  matchersSchema, compile: compileEntries,
+		},
+		{
+			name: "tls", operand: "{days-left, subject, issuer, version}", later: true,
+			doc:     "The certificate of the server and the version of TLS.",
+			example: "tls: {days-left: {gte: 30}}",
+			schema:  certificateSchema, compile: compileCertificate,
+		},
+		{
+			name: "claims", operand: "gjson path → matcher", kind: onClaims, domain: domainJSON,
+			doc:     "The claims of the token.",
+			example: "claims: {grant_type: client_credentials}",
+			schema:  matchersSchema, compile: compileEntries,
+		},
+		{
+			name: "scopes", operand: "a list of scopes, or a matcher", kind: onScopes, domain: domainScopes,
+			doc:     "Scopes that the token was granted, each of them; compared whole or after the \"xsappname!t123.\" prefix.",
+			example: "scopes: [ESBMessaging.send]",
+			schema:  scopesSchema, compile: compileScopes,
+		},
+		{
+			name: "lifetime", operand: "a matcher", kind: onLifetime, domain: domainDuration,
+			doc:     "How long the token lives from now on.",
+			example: "lifetime: {gte: 10m}",
+			schema:  matcherReference, compile: compileWhole,
+		},
+		{
+			name: "signature", operand: "valid", kind: onSignature, domain: domainText,
+			doc:     "Signature, algorithm and expiry of the token, against the keys that the issuer publishes.",
+			example: "signature: valid",
+			schema:  signatureSchema, compile: compileSignature,
+		},
+		{
+			name: "certificate", operand: "{days-left, subject, issuer, version}", later: true,
+			doc:     "The X.509 certificate of the credential.",
+			example: "certificate: {days-left: {gte: 30}}",
+			schema:  certificateSchema, compile: compileCertificate,
+		},
+		{
+			name: "custom-headers", operand: "name → matcher", later: true, domain: domainText,
+			doc:     "Custom header properties of the message processing log.",
+			example: "custom-headers: {OrderNumber: \"4711\"}",
+			schema:  matchersSchema, compile: compileLater,
+		},
+		{
+			name: "attachments", operand: "name → matcher", later: true, domain: domainText,
+			doc:     "Attachments of the message processing log.",
+			example: "attachments: {payload.xml: {exists: true}}",
+			schema:  matchersSchema, compile: compileLater,
+		},
+	}
+}
+
+// assertion is one line of an expect block.
+type assertion struct {
+	kind    subjectKind
+	subject string
+	// path is the name below the subject as written; key is what it is looked
+	// up by: the header in canonical form, the cookie, the scope.
+	path, key string
+	// parsed and slot are the gjson path and its place in the finder's answer.
+	parsed *path
+	slot   int
+	place  Place
+	domain domain
+	match  matcher
+}
+
+func (a *assertion) what() string {
+	if a.path == "" {
+		return a.subject
+	}
+	return a.subject + " " + shownPath(a.path)
+}
+
+// shownPath keeps a path on one line, whatever is in it.
+func shownPath(p string) string {
+	for _, r := range p {
+		if r < ' ' || r == 0x7f || r == '\ufffd' {
+			return quote(p)
+		}
+	}
+	return cut(p, maxShown)
+}
+
+func compileStatus(c *compiler, e *Expectation, s *subject, f *Field) {
+	n := f.Value
+	if n.Kind == List && len(n.Items) > 0 {
+		// A list is one of them.
+		n = Node{Kind: Map, Place: n.Place, Fields: []Field{{Name: "one-of", Place: f.Place, Value: n}}}
+	}
+	e.status = true
+	compileWhole(c, e, s, &Field{Name: f.Name, Place: f.Place, Value: n})
+}
+
+// compileWhole compiles a subject that is one value.
+func compileWhole(c *compiler, e *Expectation, s *subject, f *Field) {
+	e.add(assertion{
+		kind: s.kind, subject: s.name, place: f.Place, domain: s.domain,
+		match: c.matcher(&f.Value, f.Place, s.domain, s.name),
+	})
+}
+
+func compileSignature(c *compiler, e *Expectation, s *subject, f *Field) {
+	if f.Value.Kind == Text && f.Value.Text != "valid" {
+		c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("signature: want valid, found %s", quote(f.Value.Text)))
+		return
+	}
+	compileWhole(c, e, s, f)
+}
+
+// compileScopes makes an assertion of each scope of a list, so that each one
+// that is missing is named.
+func compileScopes(c *compiler, e *Expectation, s *subject, f *Field) {
+	contains := c.operator("contains")
+	one := func(n *Node, place Place) {
+		var m matcher
+		if _, ok := scalarText(n); !ok && n.Kind != Computed {
+			c.problem(n.Place, "invalid-matcher", "scopes: want the name of a scope, found "+n.Kind.String())
+			return
+		}
+		if t, ok := c.test(contains, n, place, domainScopes, s.name); ok {
+			m.add(t)
+		}
+		e.add(assertion{kind: onScopes, subject: s.name, place: place, domain: domainScopes, match: m})
+	}
+	switch f.Value.Kind {
+	case Map:
+		compileWhole(c, e, s, f)
+	case List:
+		if len(f.Value.Items) == 0 {
+			c.problem(f.Place, "empty-block", "scopes asserts nothing: want the scopes that must be granted")
+		}
+		for i := range f.Value.Items {
+			one(&f.Value.Items[i], f.Value.Items[i].Place)
+		}
+	default:
+		one(&f.Value, f.Place)
+	}
+}
+
+const commentHint = "a path that begins with # is a YAML comment unless it is quoted: \"#.sku\""
+
+// entries gives the fields of a subject that is a mapping, and says so when it
+// is none or empty.
+func (c *compiler) entries(name string, f *Field) ([]Field, bool) {
+	n := &f.Value
+	if n.Kind == Null || (n.Kind == Map && len(n.Fields) == 0) {
+		var hints []string
+		if name == "json" || name == "claims" {
+			hints = []string{commentHint}
+		}
+		c.problem(f.Place, "empty-block", name+" asserts nothing", hints...)
+		return nil, false
+	}
+	if n.Kind != Map {
+		c.problem(n.Place, "wrong-type", fmt.Sprintf("%s: want a mapping from names to values or matchers, found %s", name, showNode(n)))
+		return nil, false
+	}
+	return n.Fields, true
+}
+
+// compileEntries compiles a subject that is a mapping from names to matchers.
+func compileEntries(c *compiler, e *Expectation, s *subject, f *Field) {
+	fields, ok := c.entries(s.name, f)
+	if !ok {
+		return
+	}
+	for i := range fields {
+		c.entry(e, s, &fields[i])
+	}
+}
+
+func (c *compiler) entry(e *Expectation, s *subject, f *Field) {
+	a := assertion{kind: s.kind, subject: s.name, path: f.Name, place: f.Place, domain: s.domain}
+	ok := true
+	switch s.kind {
+	case onHeaders:
+		a.key, ok = c.headerName(f.Name, f.Place, s.name)
+	case onCookies:
+		a.key = f.Name
+	default:
+		a.parsed = c.path(f.Name, f.Place, s.name)
+		ok = a.parsed != nil
+	}
+	a.match = c.matcher(&f.Value, f.Place, s.domain, a.what())
+	if ok {
+		e.add(a)
+	}
+}
+
+// headerName gives the canonical form of a header's name.
+func (c *compiler) headerName(name string, place Place, what string) (string, bool) {
+	if !httpguts.ValidHeaderFieldName(name) {
+		c.problem(place, "invalid-value", fmt.Sprintf("%s: %s is not the name of a header", what, quote(name)))
+		return "", false
+	}
+	return textproto.CanonicalMIMEHeaderKey(name), true
+}
+
+// What is there later is checked in shape.
+
+func (c *compiler) notYet(s *subject, f *Field) {
+	c.problem(f.Place, "not-supported", s.name+" cannot be judged by this version yet")
+}
+
+func compileLater(c *compiler, _ *Expectation, s *subject, f *Field) {
+	before := len(c.problems)
+	fields, _ := c.entries(s.name, f)
+	for i := range fields {
+		c.matcher(&fields[i].Value, fields[i].Place, s.domain, s.name+" "+fields[i].Name)
+	}
+	c.notYetUnless(before, s, f)
+}
+
+// notYetUnless keeps one mistake one message.
+func (c *compiler) notYetUnless(before int, s *subject, f *Field) {
+	if len(c.problems) == before {
+		c.notYet(s, f)
+	}
+}
+
+func compileXML(c *compiler, e *Expectation, s *subject, f *Field) {
+	before := len(c.problems)
+	fields, _ := c.entries(s.name, f)
+	for i := range fields {
+		if err := c.xpath(fields[i].Name); err != nil {
+			c.problem(fields[i].Place, "invalid-xpath", fmt.Sprintf("xml: %s is not XPath 1.0: %s", quote(fields[i].Name), err))
+		}
+		c.matcher(&fields[i].Value, fields[i].Place, domainText, s.name+" "+fields[i].Name)
+	}
+	c.notYetUnless(before, s, f)
+}
+
+// xpath compiles an expression with the prefixes of the block; one that is not
+// declared is found when the block is judged as a whole.
+func (c *compiler) xpath(expr string) error {
+	_, err := xpath.Compile(expr)
+	if err != nil && c.prefixes != nil {
+		_, err = xpath.CompileWithNS(expr, c.prefixes)
+	}
+	return err
+}
+
+func compileNamespaces(c *compiler, _ *Expectation, s *subject, f *Field) {
+	fields, ok := c.entries(s.name, f)
+	if !ok {
+		return
+	}
+	for i := range fields {
+		if v := &fields[i].Value; v.Kind != Text && v.Kind != Computed {
+			c.problem(v.Place, "wrong-type", fmt.Sprintf("namespaces: want the URI of %s, found %s", quote(fields[i].Name), showNode(v)))
+		}
+	}
+}
+
+// prefixesOf gives what namespaces declares.
+func prefixesOf(expect *Node) map[string]string {
+	prefixes := map[string]string{}
+	for i := range expect.Fields {
+		if expect.Fields[i].Name != "namespaces" {
+			continue
+		}
+		for _, f := range expect.Fields[i].Value.Fields {
+			prefixes[f.Name] = f.Value.Text
+		}
+	}
+	return prefixes
+}
+
+func compileFile(c *compiler, _ *Expectation, s *subject, f *Field) {
+	if f.Value.Kind != Text && f.Value.Kind != Computed {
+		c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("%s: want the path of a file, found %s", s.name, showNode(&f.Value)))
+		return
+	}
+	c.notYet(s, f)
+}
+
+func compileMatchesFile(c *compiler, e *Expectation, s *subject, f *Field) {
+	if f.Value.Kind != Map {
+		compileFile(c, e, s, f)
+		return
+	}
+	before := len(c.problems)
+	file := false
+	for i := range f.Value.Fields {
+		switch g := &f.Value.Fields[i]; g.Name {
+		case "file":
+			file = true
+			if g.Value.Kind != Text && g.Value.Kind != Computed {
+				c.problem(g.Value.Place, "wrong-type", fmt.Sprintf("file of %s: want a path, found %s", s.name, showNode(&g.Value)))
+			}
+		case "ignore":
+			if g.Value.Kind != List {
+				c.problem(g.Value.Place, "wrong-type", fmt.Sprintf("ignore of %s: want a list of paths, found %s", s.name, showNode(&g.Value)))
+			}
+		default:
+			c.problem(g.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(g.Name), s.name, didYouMean(g.Name, []string{"file", "ignore"})))
+			file = file || suggest(g.Name, []string{"file"}) != ""
+		}
+	}
+	if !file {
+		c.problem(f.Place, "missing-key", s.name+" needs a file")
+	}
+	c.notYetUnless(before, s, f)
+}
+
+func certificateKeys() []string { return []string{"days-left", "subject", "issuer", "version"} }
+
+func compileCertificate(c *compiler, _ *Expectation, s *subject, f *Field) {
+	before := len(c.problems)
+	fields, _ := c.entries(s.name, f)
+	for i := range fields {
+		g := &fields[i]
+		if !slices.Contains(certificateKeys(), g.Name) {
+			c.problem(g.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(g.Name), s.name, didYouMean(g.Name, certificateKeys())))
+			continue
+		}
+		d := domainText
+		if g.Name == "days-left" {
+			d = domainCount
+		}
+		c.matcher(&g.Value, g.Place, d, s.name+" "+g.Name)
+	}
+	c.notYetUnless(before, s, f)
+}
+
+// headerValue gives what a header holds: the values joined, and each of
+// several.
+func headerValue(h map[string][]string, key string) value {
+	values, ok := h[key]
+	if !ok {
+		values = anyCase(h, key)
+	}
+	return valueOfTexts(values)
+}
+
+// anyCase looks for a header whose name is not in canonical form.
+func anyCase(h map[string][]string, key string) []string {
+	name := ""
+	for k := range h {
+		if strings.EqualFold(k, key) && (name == "" || k < name) {
+			name = k
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	return h[name]
+}
+
+func valueOfTexts(values []string) value {
+	switch len(values) {
+	case 0:
+		return value{domain: domainText}
+	case 1:
+		return value{form: text, text: values[0], domain: domainText}
+	}
+	return value{form: text, text: strings.Join(values, ", "), others: values, domain: domainText}
+}
