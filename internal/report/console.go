@@ -177,7 +177,7 @@ func (c *console) runStart(e *runner.Event) {
 	if e.Info == nil {
 		return
 	}
-	c.info = *e.Info
+	c.info = copyInfo(e.Info)
 	var b strings.Builder
 	if line := c.target(); line != "" && !c.options.Quiet {
 		b.WriteString(line + "\n")
@@ -345,10 +345,12 @@ func (c *console) failure(e *runner.Event) string {
 const verboseBody = 4 << 10
 
 func (c *console) scenarioEnd(u *consoleUnit, e *runner.Event) {
-	c.interrupt(u)
+	c.interrupt(u, e.Time)
 	own := u.counts.Failed+u.counts.Errors == 0 && (e.Outcome == runner.Fail || e.Outcome == runner.Error)
 	if e.Err != nil || own {
-		u.failures.WriteString(c.failure(e))
+		whole := *e
+		whole.Reason = cmp.Or(e.Reason, u.reason)
+		u.failures.WriteString(c.failure(&whole))
 	}
 	tally(&c.scenarios, e)
 	add(&c.steps, u.counts)
@@ -361,12 +363,9 @@ func (c *console) scenarioEnd(u *consoleUnit, e *runner.Event) {
 }
 
 // interrupt ends the steps that are still open as errors.
-func (c *console) interrupt(u *consoleUnit) {
+func (c *console) interrupt(u *consoleUnit, now time.Time) {
 	for s := u.steps.current(); s != nil; s = u.steps.current() {
-		e := s.start
-		e.Outcome = runner.Error
-		e.Err = &runner.Problem{Type: runner.TypeInterrupted, Message: interruptedStep}
-		c.stepEnd(u, &e)
+		c.stepEnd(u, s.interrupted(now))
 	}
 }
 

@@ -75,6 +75,7 @@ type junitUnit struct {
 	names  names
 	buffer []byte                 // cases that are not in the spool yet
 	former map[string]flakyResult // what failed before the scenario was started again
+	reason string                 // why the first of the skipped steps was skipped
 }
 
 // unitRecord is what the spool keeps of a scenario that ended.
@@ -116,7 +117,7 @@ func (j *junitReporter) take(e *runner.Event) error {
 	switch e.Event {
 	case runner.RunStart:
 		if e.Info != nil {
-			j.info = *e.Info
+			j.info = copyInfo(e.Info)
 		}
 	case runner.ScenarioStart:
 		j.start(e)
@@ -160,7 +161,7 @@ func (j *junitReporter) start(e *runner.Event) {
 func (u *junitUnit) again() {
 	r := &u.record
 	r.Tests, r.Failures, r.Errors, r.Skipped, r.Cases = 0, 0, 0, 0, nil
-	u.buffer, u.steps, u.names = u.buffer[:0], stepQueue{}, names{}
+	u.buffer, u.steps, u.names, u.reason = u.buffer[:0], stepQueue{}, names{}, ""
 }
 
 func (u *junitUnit) begin(e *runner.Event) *queuedStep {
@@ -177,13 +178,18 @@ func (u *junitUnit) attempt(e *runner.Event) {
 	s.failed = append(s.failed, brief(e))
 }
 
-// brief copies what is shown of a failed attempt.
+// brief copies what is shown of a failed attempt; the event's own parts are
+// not kept.
 func brief(e *runner.Event) runner.Event {
 	c := *e
-	if e.Exchange != nil {
-		c.Exchange = &runner.Exchange{
-			Method: e.Exchange.Method, URL: e.Exchange.URL, Status: e.Exchange.Status,
-			MessageID: e.Exchange.MessageID, Timings: e.Exchange.Timings,
+	c.Failures = slices.Clone(e.Failures)
+	if e.Err != nil {
+		c.Err = new(*e.Err)
+	}
+	if x := e.Exchange; x != nil {
+		c.Exchange = &runner.Exchange{Method: x.Method, URL: x.URL, Status: x.Status, MessageID: x.MessageID}
+		if x.Timings != nil {
+			c.Exchange.Timings = new(*x.Timings)
 		}
 	}
 	return c
@@ -280,6 +286,7 @@ func (u *junitUnit) count(c *junitCase, e *runner.Event) {
 		return
 	case runner.Skip:
 		u.record.Skipped++
+		u.reason = cmp.Or(u.reason, e.Reason)
 		c.Skipped = &junit.Result{Message: xmlText(cmp.Or(e.Reason, "skipped"))}
 		return
 	case runner.Fail:
@@ -327,7 +334,7 @@ func (j *junitReporter) endScenario(u *junitUnit, e *runner.Event) error {
 	}
 	if u.silent(e) {
 		whole := *e
-		whole.Step, whole.Kind = e.Scenario, "scenario"
+		whole.Step, whole.Kind, whole.Reason = e.Scenario, "scenario", cmp.Or(e.Reason, u.reason)
 		c := j.newCase(u, &whole, u.names.unique(caseName(&whole)))
 		u.count(&c, &whole)
 		if err := j.add(u, &c); err != nil {
@@ -361,12 +368,9 @@ func (j *junitReporter) interrupt(u *junitUnit, now time.Time) error {
 		if s == nil {
 			return nil
 		}
-		e := s.start
-		e.Outcome = runner.Error
-		e.DurationMs = float64(max(0, now.Sub(e.Time)).Milliseconds())
-		e.Err = &runner.Problem{Type: runner.TypeInterrupted, Message: interruptedStep}
-		c := j.newCase(u, &e, s.name)
-		u.count(&c, &e)
+		e := s.interrupted(now)
+		c := j.newCase(u, e, s.name)
+		u.count(&c, e)
 		if err := j.endCase(u, s, &c); err != nil {
 			return err
 		}

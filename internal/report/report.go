@@ -7,6 +7,7 @@ package report
 import (
 	"cmp"
 	"errors"
+	"slices"
 
 	"iflowtest/runner"
 )
@@ -17,7 +18,7 @@ import (
 // An error of either method means that the report could not be written (exit
 // status 9). It is given once: later events are taken without an error and
 // without effect, so that a full disk does not stop a run. A Reporter keeps
-// neither the event nor anything it points to that may be changed later.
+// neither the event nor what it points to.
 type Reporter interface {
 	Event(e *runner.Event) error
 	Close() error
@@ -92,4 +93,10 @@ func scenarioOf(e *runner.Event) runner.Event {
 		s.Line, s.Column = e.Line, e.Column
 	}
 	return s
+}
+
+func copyInfo(i *runner.RunInfo) runner.RunInfo {
+	c := *i
+	c.Hosts, c.Warnings = slices.Clone(i.Hosts), slices.Clone(i.Warnings)
+	return c
 }

@@ -73,8 +73,14 @@ func (q *stepQueue) current() *queuedStep {
 	return nil
 }
 
-// interruptedStep is said of a step that was started and did not end.
-const interruptedStep = "the run ended before this step did"
+// interrupted gives the step-end that never came.
+func (s *queuedStep) interrupted(now time.Time) *runner.Event {
+	e := s.start
+	e.Event, e.Time, e.Outcome = runner.StepEnd, now, runner.Error
+	e.DurationMs = float64(max(0, now.Sub(s.start.Time))) / float64(time.Millisecond)
+	e.Err = &runner.Problem{Type: runner.TypeInterrupted, Message: "the run ended before this step did"}
+	return &e
+}
 
 // unended gives the scenario-end that never came: an error, which a step that
 // is still open says already.
