@@ -198,6 +198,9 @@ func (c *checker) text(s Shape, n *Node, what string) {
 	switch n.Kind {
 	case Text, Number:
 	case Bool:
+		if s.Type == ExpressionType {
+			return
+		}
 		c.wrongType(s, n, what)
 		c.hint("quote it to make it text: %q", n.Text)
 	default:

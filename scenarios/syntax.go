@@ -144,7 +144,7 @@ func (s *structure) read() {
 			continue
 		}
 		if rest[0] == '\t' {
-			s.fail(mark{s.line, at}, len(rest)-len(strings.TrimLeft(rest, "\t")), "a tab indents this line; YAML wants blanks")
+			s.fail(mark{s.line, at}, len(rest)-len(strings.TrimLeft(rest, "\t")), "a tab indents this line; YAML wants spaces")
 			return
 		}
 		s.enter(at, rest)
@@ -222,9 +222,9 @@ func (s *structure) deeper(at int, rest string) {
 
 func (s *structure) noColon(m mark) {
 	text := strings.TrimSpace(s.src.lines[m.line][m.at:])
-	s.fail(m, utf8.RuneCountInString(text), "a key is wanted here, and there is no colon behind it")
+	s.fail(m, utf8.RuneCountInString(text), "a key is wanted here, and no colon follows it")
 	if before, _, ok := strings.Cut(text, ":"); ok && before != "" {
-		s.hint("a colon needs a blank behind it: %s: …", before)
+		s.hint("a colon needs a space after it: %s: …", before)
 	}
 }
 
@@ -243,7 +243,7 @@ func (s *structure) content(at int) {
 		next := at + 1
 		for next < len(text) && (text[next] == ' ' || text[next] == '\t') {
 			if text[next] == '\t' && looksLikeKey(strings.TrimLeft(text[next:], " \t")) {
-				s.fail(mark{s.line, next}, 1, "a tab indents what follows; YAML wants blanks")
+				s.fail(mark{s.line, next}, 1, "a tab indents what follows; YAML wants spaces")
 				return
 			}
 			next++
@@ -425,7 +425,7 @@ func (s *structure) after(at int, start mark, quoted bool) {
 	m := mark{s.line, len(text) - len(rest)}
 	switch {
 	case quoted:
-		s.fail(m, utf8.RuneCountInString(rest), "there is text behind the closing quote")
+		s.fail(m, utf8.RuneCountInString(rest), "there is text after the closing quote")
 		quote := s.src.lines[start.line][start.at]
 		if quote == '\'' {
 			s.hint("a quote inside single quotes is written twice: ''")
@@ -435,7 +435,7 @@ func (s *structure) after(at int, start mark, quoted bool) {
 	case rest[0] == ']' || rest[0] == '}':
 		s.fail(m, 1, "%q closes nothing", rest[:1])
 	default:
-		s.fail(m, utf8.RuneCountInString(rest), "there is text behind the end of the value")
+		s.fail(m, utf8.RuneCountInString(rest), "there is text after the end of the value")
 	}
 }
 
