@@ -1,10 +1,13 @@
 package report
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,7 +15,10 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jstemmer/go-junit-report/v2/junit"
+
+	"iflowtest/runner"
 )
 
 // element is what junit-10.xsd of Jenkins' xUnit plugin allows: the attributes
@@ -206,4 +212,257 @@ func TestJUnitSchema(t *testing.T) {
 	checkJUnit(t, junitOf(t, JUnitOptions{Hostname: "ci-1"}, inOrder()), false)
 	checkJUnit(t, junitOf(t, JUnitOptions{Hostname: "ci-1", Places: true}, inOrder()), true)
 	checkJUnit(t, junitOf(t, JUnitOptions{}, nil), false)
+}
+
+func TestClassName(t *testing.T) {
+	for _, c := range []struct{ file, document, scenario, want string }{
+		{"scenarios/smoke/orders.yaml", "", "", "scenarios.smoke.orders"},
+		{"scenarios/orders.yml", "order-intake", "", "scenarios.orders.order-intake"},
+		{"./orders.yaml", "", "", "orders"},
+		{"../other/orders.yaml", "", "", "other.orders"},
+		{"../../orders.yaml", "", "", "orders"},
+		{"/srv/suite/orders.yaml", "", "", "srv.suite.orders"},
+		{`C:\suite\orders.yaml`, "", "", "C.suite.orders"},
+		{"v1.2/orders.v2.yaml", "", "", "v1.2.orders.v2"},
+		{"scenarios/.yaml", "", "", "scenarios..yaml"},
+		{"sender", "", "", "sender"},
+		{"", "", "env:SENDER Key!", "env-sender-key"},
+		{"", "", "", "scenario"},
+		{"a\nb.yaml", "", "", "a b"},
+		{"a\x00b.yaml", "", "", "a\uFFFDb"},
+	} {
+		if got := className(&runner.Event{File: c.file, Document: c.document, Scenario: c.scenario}); got != c.want {
+			t.Errorf("%q %q %q: got %q, want %q", c.file, c.document, c.scenario, got, c.want)
+		}
+	}
+}
+
+// caseNames gives "classname|name" of all cases.
+func caseNames(root *junit.Testsuites) []string {
+	var all []string
+	for _, s := range root.Suites {
+		for _, c := range s.Testcases {
+			all = append(all, c.Classname+"|"+c.Name)
+		}
+	}
+	return all
+}
+
+func TestUniqueNames(t *testing.T) {
+	var events []*runner.Event
+	events = append(events, (&scenario{id: 1, name: "A", file: "a.yaml"}).start().
+		step("send", 1, passed()).step("send (2)", 1, passed()).step("send", 1, passed()).step("send", 1, passed()).
+		step("", 1, passed()).done(runner.Pass)...)
+	events = append(events, (&scenario{id: 2, name: "A", file: "a.yml"}).start().
+		step("send", 1, passed()).step("send (2)", 1, broken()).done(runner.Error)...)
+	for id := range 2 {
+		events = append(events, (&scenario{id: 3 + id, name: "B", file: "b.yaml", row: "same"}).start().
+			step("send", 1, passed()).step("send\n(2)", 1, broken()).done(runner.Error)...)
+	}
+	root := checkJUnit(t, junitOf(t, JUnitOptions{}, events), false)
+	want := []string{
+		"a|send", "a|send (2)", "a|send (3)", "a|send (4)", "a|step call",
+		"a|send (5)", "a|send (2) (2)",
+		"b|[same] send", "b|[same] send (2)", "b|[same] send (3)", "b|[same] send (2) (2)",
+	}
+	if d := cmp.Diff(want, caseNames(root)); d != "" {
+		t.Errorf("names (-want +got):\n%s", d)
+	}
+	if c := root.Suites[1].Testcases[1]; c.Error == nil || !strings.Contains(c.Error.Data, "[network]") || c.SystemOut == nil {
+		t.Errorf("a renamed case lost its error: %+v", c)
+	}
+	if len(root.Suites) != 3 {
+		t.Errorf("%d suites, want 3: the rows share one", len(root.Suites))
+	}
+}
+
+// TestOrderOfSteps ends steps that run side by side in other orders.
+func TestOrderOfSteps(t *testing.T) {
+	want := []string{"a|delete 1", "a|delete 2", "a|delete 3"}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}} {
+		s := (&scenario{id: 1, name: "A", file: "a.yaml"}).start()
+		names := []string{"delete 1", "delete 2", "delete 3"}
+		for _, n := range names {
+			s.begin(n, true)
+		}
+		for _, i := range order {
+			s.index = i + 1
+			s.end(names[i], 1, runner.Event{Outcome: runner.Pass, Cleanup: true})
+		}
+		root := checkJUnit(t, junitOf(t, JUnitOptions{}, s.done(runner.Pass)), false)
+		if d := cmp.Diff(want, caseNames(root)); d != "" {
+			t.Errorf("ended as %v (-want +got):\n%s", order, d)
+		}
+	}
+}
+
+// TestSpool interleaves scenarios that are larger than what is kept in memory.
+func TestSpool(t *testing.T) {
+	var running []*scenario
+	var events []*runner.Event
+	for id := range 3 {
+		s := (&scenario{id: id + 1, name: "S", file: strconv.Itoa(id) + ".yaml"}).start()
+		events = append(events, s.events...)
+		running = append(running, s)
+	}
+	const steps = 400
+	for n := range steps {
+		for _, s := range running {
+			from := len(s.events)
+			e := failed()
+			e.Exchange.Body = strings.Repeat("x", 500)
+			events = append(events, s.step("step "+strconv.Itoa(n), 1, e).events[from:]...)
+		}
+	}
+	for _, s := range slices.Backward(running) {
+		from := len(s.events)
+		events = append(events, s.done(runner.Fail)[from:]...)
+	}
+	text := junitOf(t, JUnitOptions{}, events)
+	if len(text) < 10*spooled {
+		t.Fatalf("only %d bytes", len(text))
+	}
+	root := checkJUnit(t, text, false)
+	for i, s := range root.Suites {
+		if s.File != strconv.Itoa(i)+".yaml" || len(s.Testcases) != steps || s.Failures != steps {
+			t.Errorf("suite %d is %q with %d cases, %d failures", i, s.File, len(s.Testcases), s.Failures)
+		}
+		for n, c := range s.Testcases {
+			if c.Name != "step "+strconv.Itoa(n) {
+				t.Errorf("case %d is %q", n, c.Name)
+				break
+			}
+		}
+	}
+}
+
+// TestSpoolFull loses the temporary file in the middle of a run: it is told
+// once, and the report says itself that it is not whole.
+func TestSpoolFull(t *testing.T) {
+	var b bytes.Buffer
+	r, err := NewJUnit(&b, JUnitOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "spool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool := r.(*junitReporter).spool
+	if err := spool.close(); err != nil {
+		t.Fatal(err)
+	}
+	spool.file = file
+	const whole, lost = 150, 1000
+	var told []error
+	for id := range whole + lost {
+		if id == whole {
+			spool.file = readOnly(t, spool)
+		}
+		s := (&scenario{id: id + 1, name: "S", file: "s" + strconv.Itoa(id) + ".yaml"}).start()
+		for _, e := range s.step("send", 1, passed()).done(runner.Pass) {
+			if err := r.Event(e); err != nil {
+				told = append(told, err)
+			}
+		}
+	}
+	if err := r.Close(); err != nil {
+		told = append(told, err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "temporary file of the report cannot be written") {
+		t.Errorf("told %v, want one error about the temporary file", told)
+	}
+	root := checkJUnit(t, b.Bytes(), false)
+	if root.Tests != whole+1 || root.Errors != 1 {
+		t.Errorf("%d cases, %d errors, want %d and 1", root.Tests, root.Errors, whole+1)
+	}
+	if last := root.Suites[len(root.Suites)-1].Testcases; len(last) != 1 || !strings.Contains(last[0].Error.Message, "lacks results") {
+		t.Errorf("the report does not say that it is not whole: %+v", last)
+	}
+}
+
+// readOnly gives the file of a spool, written so far, as one that cannot be
+// written to any more.
+func readOnly(t *testing.T, s *spool) *os.File {
+	t.Helper()
+	if err := s.flush(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(s.file.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// TestRunTime takes the time from run-end, else from the events.
+func TestRunTime(t *testing.T) {
+	events := inOrder()
+	for n, want := range map[int]string{len(events): "61.000", len(events) - 1: "60.510"} {
+		var root junit.Testsuites
+		if err := xml.Unmarshal(junitOf(t, JUnitOptions{}, events[:n]), &root); err != nil {
+			t.Fatal(err)
+		}
+		if root.Time != want {
+			t.Errorf("after %d events: time %q, want %q", n, root.Time, want)
+		}
+	}
+}
+
+func TestLargeBody(t *testing.T) {
+	e := failed()
+	e.Exchange.Body = strings.Repeat("é", 40<<10)
+	e.Exchange.BodySize = 80 << 10
+	e.Exchange.RequestBody = strings.Repeat("a", 33<<10)
+	root := checkJUnit(t, junitOf(t, JUnitOptions{}, (&scenario{id: 1, name: "A", file: "a.yaml"}).start().step("send", 1, e).done(runner.Fail)), false)
+	out := root.Suites[0].Testcases[0].SystemOut.Data
+	for _, want := range []string{"… (the first 32768 of 81920 bytes)", "… (the first 32768 of 33792 bytes)", "\ncurl -X POST"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("system-out lacks %q", want)
+		}
+	}
+	if len(out) > 2*(32<<10)+2000 {
+		t.Errorf("system-out has %d bytes", len(out))
+	}
+}
+
+func FuzzXMLText(f *testing.F) {
+	for _, s := range []string{
+		"", "plain", "]]>", "]]]]>>", "<a>&amp;\"'", "\x00\x1b\x7f\u0085", "\ufffe\uffff\U0001F600", "\xed\xa0\x80", "\xff\xfe",
+		"line\r\nline\rline\u2028", "\t  blanks  \n", "<![CDATA[x]]>", "-->", "../../x.yaml", "{{}}", strings.Repeat("]", 100) + ">",
+	} {
+		f.Add(s, s)
+	}
+	f.Fuzz(func(t *testing.T, name, message string) {
+		s := &scenario{id: 1, name: name, file: name, doc: "", row: message}
+		wrong := runner.Event{
+			Outcome: runner.Fail, Flaky: true,
+			Failures: []runner.Failure{{File: name, Line: 3, Column: 2, Source: message, Code: name, Message: message, Notes: []string{message}, Diff: message}},
+			Exchange: &runner.Exchange{Method: name, URL: message, Status: 1, Body: message, Curl: message, Headers: []runner.HeaderField{{Name: name, Value: message}}},
+		}
+		events := s.start().step(name, 1, wrong).step(name, 1, runner.Event{Outcome: runner.Error, Err: &runner.Problem{Type: name, Message: message, Cure: message}}).
+			skip(message, message).done(runner.Fail, runner.Event{Reason: message, Err: &runner.Problem{Type: message, Message: name}})
+		begin := &runner.Event{Event: runner.RunStart, Run: name, Info: &runner.RunInfo{Version: message, Hosts: []string{message}, Warnings: []string{name}}}
+		text := junitOf(t, JUnitOptions{Places: true, Hostname: message, Name: name}, append([]*runner.Event{begin}, events...))
+		root := checkJUnit(t, text, true)
+		if root.Tests != 4 || len(root.Suites) != 1 {
+			t.Errorf("%d cases in %d suites, want 4 in 1", root.Tests, len(root.Suites))
+		}
+		if len(root.Suites) == 1 && len(root.Suites[0].Testcases) == 4 && message != "" && isPlain(message) {
+			if got := root.Suites[0].Testcases[0].Failure.Message; got != message {
+				t.Errorf("message %q came back as %q", message, got)
+			}
+		}
+	})
+}
+
+// isPlain reports whether nothing of s has to be replaced.
+func isPlain(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool { return !isXML(r) })
 }
