@@ -127,8 +127,11 @@ func claimTime(raw json.RawMessage) time.Time {
 var applicationName = regexp.MustCompile(`^[^\s]*![A-Za-z][0-9]+$`)
 
 // HasScope tells whether a scope is granted: written whole, or behind the name
-// of the application that owns it, as in "it-rt-acme!b26655.ESBMessaging.send".
+// of the application that owns it, as in "it-rt-acme!b26655.ESBMessaging.send". The empty scope is never granted.
 func HasScope(granted []string, want string) bool {
+	if want == "" {
+		return false
+	}
 	for _, scope := range granted {
 		if scope == want {
 			return true

@@ -138,10 +138,10 @@ func (v *Verifier) verifySignature(ctx context.Context, tokenURL string, j *JWT,
 		at, failed := find()
 		if failed == nil && at != "" && !tried[at] {
 			tried[at] = true
-			var found bool
-			found, err, failed = v.try(ctx, at, j, signed)
-			if found {
-				return err
+			var result verdict
+			result, failed = v.try(ctx, at, j, signed)
+			if result.found {
+				return result.err
 			}
 			asked = append(asked, at)
 		}
@@ -172,47 +172,53 @@ func notFound(tokenURL string, j *JWT, asked []string) *Invalid {
 	return &Invalid{reason}
 }
 
-// try verifies against the keys of one place. found: the place has the key, and
-// err is the verdict.
-func (v *Verifier) try(ctx context.Context, at string, j *JWT, signed *jose.JSONWebSignature) (found bool, err error, failed *Error) {
+// verdict is what the keys of one place say of a token.
+type verdict struct {
+	found bool  // the place has the key
+	err   error // *Invalid; nil: the signature matches
+}
+
+// try verifies against the keys of one place.
+func (v *Verifier) try(ctx context.Context, at string, j *JWT, signed *jose.JSONWebSignature) (verdict, *Error) {
 	keys, kept, failed := v.keys(ctx, at, 0)
 	if failed != nil {
-		return false, nil, failed
+		return verdict{}, failed
 	}
-	found, err = matchKeys(keys.list, at, j, signed)
-	if kept && (!found || err != nil) {
+	result := matchKeys(keys.list, at, j, signed)
+	if kept && (!result.found || result.err != nil) {
 		// Keys rotate: what was kept may be out of date.
 		keys, _, failed = v.keys(ctx, at, keys.generation)
 		if failed != nil {
-			return false, nil, failed
+			return verdict{}, failed
 		}
-		found, err = matchKeys(keys.list, at, j, signed)
+		result = matchKeys(keys.list, at, j, signed)
 	}
-	return found, err, nil
+	return result, nil
 }
 
 // matchKeys verifies with the keys that the token's kid names, or with all
-// when it names none.
-func matchKeys(keys []publicKey, at string, j *JWT, signed *jose.JSONWebSignature) (found bool, err error) {
+// when it names none; then a match alone is a verdict, since another place may
+// hold the key.
+func matchKeys(keys []publicKey, at string, j *JWT, signed *jose.JSONWebSignature) verdict {
+	var result verdict
 	for _, k := range keys {
-		if j.KeyID != "" && k.id != j.KeyID {
-			continue
-		}
-		if k.algorithm != "" && k.algorithm != j.Algorithm {
-			if j.KeyID != "" {
-				found, err = true, &Invalid{fmt.Sprintf("the token is signed with %s, its key %q at %s is for %s", bounded(j.Algorithm), bounded(k.id), at, bounded(k.algorithm))}
+		named := j.KeyID != ""
+		switch {
+		case named && k.id != j.KeyID:
+		case k.algorithm != "" && k.algorithm != j.Algorithm:
+			if named && !result.found {
+				result = verdict{true, &Invalid{fmt.Sprintf("the token is signed with %s, its key %q at %s is for %s", bounded(j.Algorithm), bounded(k.id), at, bounded(k.algorithm))}}
 			}
-			continue
+		default:
+			if _, err := signed.Verify(k.key); err == nil {
+				return verdict{found: true}
+			}
+			if named {
+				result = verdict{true, &Invalid{fmt.Sprintf("the signature does not match the key %q at %s: the token is forged or was changed", bounded(k.id), at)}}
+			}
 		}
-		if _, verifyErr := signed.Verify(k.key); verifyErr == nil {
-			return true, nil
-		}
-		found, err = true, &Invalid{fmt.Sprintf("the signature does not match the key %q at %s: the token is forged or was changed", bounded(k.id), at)}
 	}
-	if j.KeyID == "" && err != nil {
-		return false, nil // another place may hold the key
-	}
-	return found, err
+	return result
 }
 
 // trustedJKU gives the token's jku when it may be asked, else nothing.
