@@ -87,15 +87,15 @@ func literalSecrets(src *source, credentials []Entry) diag.List {
 				continue
 			}
 			src.mask(e.Value)
-			l = append(l, warnSecret(e.Key, e.Key.Text))
+			l = append(l, warnSecret(e.Key, "the "+e.Key.Text).
+				WithHint("keep it in the process environment: %s: ${env.NAME}", e.Key.Text))
 		}
 	}
 	return l
 }
 
-func warnSecret(key *Node, name string) diag.Diagnostic {
-	return diag.Warningf(key.Pos, diag.LiteralSecret, "the %s stands in the file", name).
-		WithHint("keep it in the process environment: %s: ${env.NAME}", name)
+func warnSecret(key *Node, what string) diag.Diagnostic {
+	return diag.Warningf(key.Pos, diag.LiteralSecret, "%s stands in the file", what)
 }
 
 // isLiteralSecret reports whether an entry of a credential holds a secret

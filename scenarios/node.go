@@ -32,6 +32,8 @@ const (
 	folded
 	flow
 	block
+	// absent is a null that is not written at all.
+	absent
 )
 
 // Node is a value (or a key) with its place. An alias gives the very node of

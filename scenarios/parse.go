@@ -191,6 +191,9 @@ func (c *converter) scalar(n *yaml.Node, line, column int) *Node {
 		node.Kind = kindOf(n.Value)
 		if node.Kind == Null {
 			node.Text = ""
+			if n.Value == "" {
+				node.style = absent
+			}
 		}
 	} else {
 		node.Kind = Text
@@ -230,6 +233,9 @@ func (c *converter) list(n *yaml.Node, level, line, column int) (*Node, int, int
 	for i, item := range n.Content {
 		v, s, d := c.node(item, level+1)
 		size, depth = size+s, max(depth, d)
+		if v.style == absent && v.Pos.Column > 1 && strings.HasPrefix(c.src.rest(v.Pos.Line, v.Pos.Column-1), "-") {
+			v.Pos.Column--
+		}
 		node.Items = append(node.Items, v)
 		n.Content[i] = nil
 	}
@@ -256,7 +262,7 @@ func (c *converter) mapping(n *yaml.Node, level, line, column int) (*Node, int, 
 		if !ok {
 			continue
 		}
-		if value.Kind == Null && value.Text == "" && value.style == plain && value.Pos.Width <= 1 && !c.src.written(value) {
+		if value.style == absent {
 			value.Pos = key.Pos
 		}
 		if first, again := seen.add(key); again {
@@ -416,12 +422,6 @@ func (s *source) skipProperties(line, column int) (int, int) {
 		}
 	}
 	return startLine, startColumn
-}
-
-// written reports whether a null is written (~ or null) rather than left out.
-func (s *source) written(n *Node) bool {
-	rest := s.rest(n.Pos.Line, n.Pos.Column)
-	return strings.HasPrefix(rest, "~") || strings.HasPrefix(rest, "null")
 }
 
 // width gives how many characters of the line a scalar takes, and lets its

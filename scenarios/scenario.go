@@ -25,6 +25,9 @@ func (r *reader) hint(format string, args ...any) {
 // scenario reads a scenario document.
 func (r *reader) scenario(root *Node) *Scenario {
 	s := &Scenario{Pos: root.Pos}
+	if r.otherDocument(root) {
+		return s
+	}
 	if !r.document(ScenarioShape(), root, "the scenario", "a scenario is a mapping with name and steps") {
 		return s
 	}
@@ -32,6 +35,24 @@ func (r *reader) scenario(root *Node) *Scenario {
 		r.scenarioKey(s, e)
 	}
 	return s
+}
+
+// otherDocument reports a document that is meant to be something else.
+func (r *reader) otherDocument(root *Node) bool {
+	if root.Kind != Map || root.Get("name") != nil {
+		return false
+	}
+	switch {
+	case root.Get("target") != nil && root.Get("steps") == nil:
+		r.errorf(root.Pos, diag.BadFile, "this is an environment, and a scenario is wanted")
+		r.hint("environments lie in a folder named environments, and -e chooses one")
+	case root.Get("params") != nil:
+		r.errorf(root.Pos, diag.BadFile, "this is a file to be included, and a scenario is wanted")
+		r.hint("files to be included lie below a folder whose name begins with _")
+	default:
+		return false
+	}
+	return true
 }
 
 func (r *reader) scenarioKey(s *Scenario, e Entry) {
@@ -192,7 +213,8 @@ func (r *reader) target(n *Node) {
 	}
 	if proxy := n.Get("proxy"); proxy != nil && proxy.Kind == Text && !hasExpression(proxy.Text) && passwordInURL.MatchString(proxy.Text) {
 		r.src.mask(proxy)
-		r.l = append(r.l, warnSecret(n.Key("proxy"), "proxy"))
+		r.l = append(r.l, warnSecret(n.Key("proxy"), "the password of the proxy").
+			WithHint("keep it in the process environment: proxy: http://user:${env.NAME}@host"))
 	}
 }
 
@@ -205,7 +227,11 @@ func (r *reader) steps(n *Node) []*Step {
 	shape := StepShape()
 	for i, item := range n.Items {
 		if item.Kind != Map || len(item.Entries) == 0 {
-			r.errorf(item.Pos, diag.WrongType, "step %d wants a mapping, got %s", i+1, describe(item))
+			if item.Kind == Null || item.Kind == Map {
+				r.errorf(item.Pos, diag.EmptyBlock, "step %d is empty", i+1)
+			} else {
+				r.errorf(item.Pos, diag.WrongType, "step %d wants a mapping, got %s", i+1, describe(item))
+			}
 			r.hint("a step is written like: - call: {GET: /http/orders}")
 			continue
 		}

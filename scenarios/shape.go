@@ -68,6 +68,9 @@ type Shape struct {
 	AtLeast float64
 	// AllowEmpty lets a list or mapping be written as [] or {}.
 	AllowEmpty bool
+	// Written refuses a value that is left out where Any would take it for
+	// null; null itself can be written.
+	Written bool
 	// Constant refuses ${…}: the value is needed before anything is computed.
 	Constant bool
 	// Names wants the keys of a MapType, or the items of a ListType, to be
@@ -140,6 +143,9 @@ func (c *checker) hint(format string, args ...any) {
 func (c *checker) check(s Shape, n *Node, what string) {
 	switch s.Type {
 	case Any, MatcherType:
+		if s.Written && n.style == absent {
+			c.empty(s, n, what)
+		}
 		return
 	case OneOfType:
 		c.oneOf(s, n, what)
@@ -159,7 +165,7 @@ func (c *checker) check(s Shape, n *Node, what string) {
 }
 
 func (c *checker) scalar(s Shape, n *Node, what string) {
-	if n.Kind == Null && n.style == plain {
+	if n.Kind == Null {
 		c.errorf(n.Pos, diag.WrongType, "%s wants %s, got nothing", what, s.wanted())
 		return
 	}
@@ -265,13 +271,18 @@ func meant(near string) string {
 
 func (c *checker) oneOf(s Shape, n *Node, what string) {
 	for _, a := range s.Alternatives {
-		if a.takes(n) {
-			c.check(a, n, what)
+		if !a.takes(n) {
+			continue
+		}
+		if a.Type == EnumType && !n.IsComputed() && !slices.Contains(a.Enum, n.Text) {
+			c.errorf(n.Pos, diag.InvalidValue, "%s wants %s, got %s%s", what, s.wanted(), describe(n), meant(diag.Suggest(n.Text, a.Enum)))
 			return
 		}
+		c.check(a, n, what)
+		return
 	}
 	if n.Kind == Null {
-		c.empty(n, what)
+		c.empty(s, n, what)
 		return
 	}
 	c.errorf(n.Pos, diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
@@ -342,7 +353,7 @@ func (c *checker) collection(s Shape, n *Node, what string) {
 	}
 	switch {
 	case n.Kind == Null:
-		c.empty(n, what)
+		c.empty(s, n, what)
 		return
 	case n.IsComputed() && !s.Constant && s.Type != ExpectType && s.Type != CaptureType && s.Type != ObjectType:
 		return
@@ -353,7 +364,7 @@ func (c *checker) collection(s Shape, n *Node, what string) {
 		}
 		return
 	case len(n.Items)+len(n.Entries) == 0 && !s.AllowEmpty && !(s.Type == ObjectType && !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Required })):
-		c.empty(n, what)
+		c.empty(s, n, what)
 		return
 	}
 	switch s.Type {
@@ -387,13 +398,18 @@ func (c *checker) item(s Shape, item *Node, what string) {
 }
 
 // empty reports a block that has nothing in it.
-func (c *checker) empty(n *Node, what string) {
+func (c *checker) empty(s Shape, n *Node, what string) {
 	c.errorf(n.Pos, diag.EmptyBlock, "%s is empty", what)
 	if line, text, ok := n.commentBelow(); ok {
 		c.hint("line %d begins with # and is a YAML comment; a path that begins with # must be quoted: %q", line, text)
 		return
 	}
-	c.hint("leave it out, or give it content; what begins with # is a YAML comment unless it is quoted: \"#.sku\"")
+	switch s.Type {
+	case ExpectType, CaptureType, MapType, Any, MatcherType:
+		c.hint("leave it out, or give it content; what begins with # is a YAML comment unless it is quoted: \"#.sku\"")
+	default:
+		c.hint("leave it out, or give it content")
+	}
 }
 
 // commentBelow finds a comment that stands where the content of an empty

@@ -100,13 +100,21 @@ func (s *source) forbiddenCharacters() diag.List {
 		case r == 0xFEFF:
 			d = d.WithHint("a byte order mark may stand at the start of the file only")
 		default:
-			d = d.WithHint("write it in double quotes as %q", fmt.Sprintf(`\x%02X`, r))
+			d = d.WithHint("in double quotes it is written %s", escaped(r))
 		}
 		if l = append(l, d); len(l) == 10 {
 			break
 		}
 	}
 	return l
+}
+
+// escaped is how a double-quoted scalar writes a character.
+func escaped(r rune) string {
+	if r < 0x100 {
+		return fmt.Sprintf(`\x%02X`, r)
+	}
+	return fmt.Sprintf(`\u%04X`, r)
 }
 
 // forbidden reports whether YAML (1.2, section 5.1) keeps r out of a file.
@@ -237,6 +245,16 @@ func byteOffset(line string, column int) int {
 		at += n
 	}
 	return at
+}
+
+// Mask takes the value of a node out of the lines that are shown: for a
+// secret that only the caller knows to be one.
+func Mask(sources diag.Sources, n *Node) {
+	if n == nil || n.src == nil {
+		return
+	}
+	n.src.maskAll(n)
+	sources[n.src.file] = n.src.shown
 }
 
 // maskAll masks every scalar of a value.
