@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -16,7 +15,9 @@ const layers = 3
 type reading struct {
 	bytes [utf8.UTFMax]byte
 	n     uint8
-	next  int
+	// backslashes is how many layers of backslash escapes were undone.
+	backslashes uint8
+	next        int
 }
 
 func readByte(c byte, next int) reading {
@@ -32,46 +33,99 @@ func readRune(c rune, next int) reading {
 // is reports whether r is the one byte c.
 func (r reading) is(c byte) bool { return r.n == 1 && r.bytes[0] == c }
 
-// readings appends to rs the byte at i as it is, and then each other reading
-// of what begins there when up to so many layers of escapes are undone.
-func readings(rs []reading, s string, i, layers int) []reading {
-	if i >= len(s) {
-		return rs
-	}
-	rs = append(rs, readByte(s[i], i+1))
-	if layers == 0 || !beginsEscape(s[i]) {
-		return rs
-	}
-	var buffer [8]reading
-	for _, first := range readings(buffer[:0], s, i, layers-1) {
-		if !slices.Contains(rs, first) {
-			rs = append(rs, first)
+// readings are the ways to read the character at one place; the first is the
+// byte as it is. More than fit do not occur: what is read several ways are
+// runs of backslashes and of quotes, and they double in length with a layer.
+type readings struct {
+	n   int
+	all [12]reading
+}
+
+func (rs *readings) list() []reading { return rs.all[:rs.n] }
+
+func (rs *readings) add(r reading) {
+	for _, old := range rs.list() {
+		if old.bytes == r.bytes && old.n == r.n && old.next == r.next {
+			return
 		}
-		if first.n != 1 {
-			continue
+	}
+	if rs.n < len(rs.all) {
+		rs.all[rs.n] = r
+		rs.n++
+	}
+}
+
+// read fills rs with the readings of the character at i < len(s) when up to
+// so many layers of escapes are undone.
+func (rs *readings) read(s string, i, layers int) {
+	rs.n = 1
+	rs.all[0] = readByte(s[i], i+1)
+	if layers == 0 || !mayEscape(s, i) {
+		return
+	}
+	nested := nestsEscape(s, i)
+	for layer := range layers {
+		before, again := rs.n, nested
+		for _, first := range rs.list()[:before] {
+			rs.unescape(first, s, layer)
 		}
-		switch at := first.next; first.bytes[0] {
-		case '%':
-			rs = readPercent(rs, s, at, layers-1)
-		case '\\':
-			rs = readBackslash(rs, s, at, layers-1)
-		case '&':
-			rs = readEntity(rs, s, at, layers-1)
-		case '+':
-			rs = appendNew(rs, readByte(' ', at))
-		case '\'':
-			for _, quoted := range [...]string{`'`, `\''`, `"'"'`} { // YAML and OData; POSIX shells
-				if next, ok := readText(s, at, layers-1, quoted); ok {
-					rs = appendNew(rs, readByte('\'', next))
-				}
+		for _, r := range rs.list()[before:] {
+			again = again || r.n == 1 && beginsEscape(r.bytes[0])
+		}
+		if !again {
+			return
+		}
+	}
+}
+
+// unescape adds the readings of an escape that begins with first, when what
+// follows it is itself read with up to so many layers undone.
+func (rs *readings) unescape(first reading, s string, layers int) {
+	if first.n != 1 || first.next >= len(s) {
+		return
+	}
+	switch at := first.next; first.bytes[0] {
+	case '%':
+		if c, next, ok := readHex(s, at, layers, 2); ok {
+			rs.add(readByte(byte(c), next))
+		}
+	case '\\':
+		rs.backslash(first, s, layers)
+	case '&':
+		rs.entity(s, at, layers)
+	case '+':
+		rs.add(readByte(' ', at))
+	case '\'':
+		for _, quoted := range [...]string{`'`, `\''`, `"'"'`} { // YAML and OData; POSIX shells
+			if next, ok := readText(s, at, layers, quoted); ok {
+				rs.add(readByte('\'', next))
 			}
-		case '"':
-			if next, ok := readText(s, at, layers-1, `"`); ok { // CSV
-				rs = appendNew(rs, readByte('"', next))
-			}
+		}
+	case '"':
+		if next, ok := readText(s, at, layers, `"`); ok { // CSV
+			rs.add(readByte('"', next))
 		}
 	}
-	return rs
+}
+
+// nestsEscape reports whether the escape at byte i may itself be written with
+// escapes, behind its first byte.
+func nestsEscape(s string, i int) bool {
+	size := 3 // %41, '\'', \"
+	switch {
+	case s[i] == '&':
+		size = 1 + len("#x") + maxReference
+	case s[i] == '\\' && i+1 < len(s) && (s[i+1] == 'u' || s[i+1] == 'U'):
+		size = len(`\u1234\u1234`)
+	case s[i] == '\\' && i+1 < len(s) && !beginsEscape(s[i+1]) && hexDigit(s[i+1]) < 0 && s[i+1] != 'x':
+		return false
+	}
+	for _, c := range []byte(s[i+1 : min(len(s), i+1+size)]) {
+		if beginsEscape(c) {
+			return true
+		}
+	}
+	return false
 }
 
 func beginsEscape(c byte) bool {
@@ -83,50 +137,63 @@ func beginsEscape(c byte) bool {
 	}
 }
 
-func appendNew(rs []reading, r reading) []reading {
-	if slices.Contains(rs, r) {
-		return rs
+// mayEscape reports whether an escape may begin at byte i, judged by the one
+// behind it: most quotes and percent signs are only that.
+func mayEscape(s string, i int) bool {
+	var next byte
+	if i+1 < len(s) {
+		next = s[i+1]
 	}
-	return append(rs, r)
+	switch s[i] {
+	case '+':
+		return true
+	case '\\':
+		return next > ' '
+	case '%':
+		return hexDigit(next) >= 0 || beginsEscape(next)
+	case '&':
+		return next == '#' || 'a' <= next && next <= 'z' || beginsEscape(next)
+	case '\'', '"':
+		return beginsEscape(next)
+	default:
+		return false
+	}
 }
 
-// readPercent reads what follows a percent sign.
-func readPercent(rs []reading, s string, i, layers int) []reading {
-	if c, next, ok := readHex(s, i, layers, 2); ok {
-		return appendNew(rs, readByte(byte(c), next))
-	}
-	return rs
-}
-
-// readBackslash reads what follows a backslash: the escapes of JSON,
-// JavaScript, Go and shells.
-func readBackslash(rs []reading, s string, i, layers int) []reading {
-	var buffer [8]reading
-	for _, r := range readings(buffer[:0], s, i, layers) {
-		if r.n != 1 {
+// backslash adds what a backslash and what follows it stand for: the escapes
+// of JSON, JavaScript, Go and shells.
+func (rs *readings) backslash(first reading, s string, layers int) {
+	var second readings
+	second.read(s, first.next, layers)
+	for _, r := range second.list() {
+		// Who escapes one backslash escapes the next one as well.
+		if r.n != 1 || s[first.next] == '\\' && r.backslashes != first.backslashes {
 			continue
 		}
 		switch c := r.bytes[0]; {
 		case c == 'u':
-			rs = readUTF16(rs, s, r.next, layers)
+			rs.utf16(s, r.next, layers)
 		case c == 'U':
 			if v, next, ok := readHex(s, r.next, layers, 8); ok && v <= utf8.MaxRune {
-				rs = appendNew(rs, readRune(rune(v), next))
+				rs.add(readRune(rune(v), next))
 			}
 		case c == 'x':
 			if v, next, ok := readHex(s, r.next, layers, 2); ok {
-				rs = appendNew(rs, readByte(byte(v), next)) // Go: a byte
-				rs = appendNew(rs, readRune(rune(v), next)) // JavaScript: a character
+				rs.add(readByte(byte(v), next)) // Go: a byte
+				rs.add(readRune(rune(v), next)) // JavaScript: a character
 			}
 		case '0' <= c && c <= '7':
-			rs = readOctal(rs, s, i, layers)
+			if v, next, ok := readDigits(s, first.next, layers, 3, 3, 8); ok && v <= 0xff {
+				rs.add(readByte(byte(v), next))
+			}
 		default:
 			if v, ok := backslashed(c); ok {
-				rs = appendNew(rs, readByte(v, r.next))
+				escaped := readByte(v, r.next)
+				escaped.backslashes = first.backslashes + 1
+				rs.add(escaped)
 			}
 		}
 	}
-	return rs
 }
 
 // backslashed gives what a backslash and c stand for.
@@ -139,52 +206,47 @@ func backslashed(c byte) (byte, bool) {
 	return c, c > ' ' && c < utf8.RuneSelf && !letter && !digit
 }
 
-// readUTF16 reads the digits of \uXXXX, and a second one that completes a
-// surrogate pair.
-func readUTF16(rs []reading, s string, i, layers int) []reading {
+// utf16 adds what the digits of \uXXXX stand for, with a second one that
+// completes a surrogate pair.
+func (rs *readings) utf16(s string, i, layers int) {
 	v, next, ok := readHex(s, i, layers, 4)
 	if !ok {
-		return rs
+		return
 	}
 	if !utf16.IsSurrogate(rune(v)) {
-		return appendNew(rs, readRune(rune(v), next))
+		rs.add(readRune(rune(v), next))
+		return
 	}
 	if at, ok := readText(s, next, layers, `\u`); ok {
 		if low, end, ok := readHex(s, at, layers, 4); ok {
 			if c := utf16.DecodeRune(rune(v), rune(low)); c != utf8.RuneError {
-				return appendNew(rs, readRune(c, end))
+				rs.add(readRune(c, end))
+				return
 			}
 		}
 	}
-	return appendNew(rs, readRune(utf8.RuneError, next))
-}
-
-func readOctal(rs []reading, s string, i, layers int) []reading {
-	v, next, ok := readDigits(s, i, layers, 3, 3, 8)
-	if ok && v <= 0xff {
-		rs = appendNew(rs, readByte(byte(v), next))
-	}
-	return rs
+	rs.add(readRune(utf8.RuneError, next))
 }
 
 // maxReference is how many digits a numeric character reference may have,
 // leading zeros included.
 const maxReference = 8
 
-// readEntity reads what follows an ampersand: the entities of XML and its
-// numeric character references.
-func readEntity(rs []reading, s string, i, layers int) []reading {
+// entity adds what follows an ampersand stands for: the entities of XML and
+// its numeric character references.
+func (rs *readings) entity(s string, i, layers int) {
 	for _, e := range [...]struct {
 		name string
 		char byte
 	}{{"amp;", '&'}, {"lt;", '<'}, {"gt;", '>'}, {"quot;", '"'}, {"apos;", '\''}} {
 		if next, ok := readText(s, i, layers, e.name); ok {
-			return appendNew(rs, readByte(e.char, next))
+			rs.add(readByte(e.char, next))
+			return
 		}
 	}
 	at, ok := readText(s, i, layers, "#")
 	if !ok {
-		return rs
+		return
 	}
 	base := 10
 	for _, x := range [...]string{"x", "X"} {
@@ -195,12 +257,11 @@ func readEntity(rs []reading, s string, i, layers int) []reading {
 	}
 	v, at, ok := readDigits(s, at, layers, 1, maxReference, base)
 	if !ok || v > utf8.MaxRune {
-		return rs
+		return
 	}
 	if next, ok := readText(s, at, layers, ";"); ok {
-		rs = appendNew(rs, readRune(rune(v), next))
+		rs.add(readRune(rune(v), next))
 	}
-	return rs
 }
 
 // readText reads exactly this ASCII text.
@@ -217,8 +278,9 @@ func readText(s string, i, layers int, text string) (next int, ok bool) {
 		}
 		return readText(s, i+1, layers, text[1:])
 	}
-	var buffer [8]reading
-	for _, r := range readings(buffer[:0], s, i, layers) {
+	var rs readings
+	rs.read(s, i, layers)
+	for _, r := range rs.list() {
 		if !r.is(text[0]) {
 			continue
 		}
@@ -258,8 +320,9 @@ func readDigit(s string, i, layers, base int) (v, next int) {
 	if layers == 0 || !beginsEscape(s[i]) {
 		return -1, 0
 	}
-	var buffer [8]reading
-	for _, r := range readings(buffer[:0], s, i, layers) {
+	var rs readings
+	rs.read(s, i, layers)
+	for _, r := range rs.list() {
 		if d := hexDigit(r.bytes[0]); r.n == 1 && d >= 0 && d < base {
 			return d, r.next
 		}

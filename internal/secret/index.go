@@ -110,7 +110,7 @@ func comparePatterns(p, q pattern) int {
 type index struct {
 	plain, base64 []run
 	filter        *filter
-	escapes       [256]bool // bytes that may begin an escape
+	escapes       [256]bool // bytes that may begin an escape, or break base64 into lines
 	names         map[string]bool
 	longestName   int
 }
@@ -133,7 +133,9 @@ func (x *index) with(name string, values, coded []*entry) *index {
 		y.longestName = max(y.longestName, len(name))
 	}
 	// Always looked at; the others only if a secret holds what they stand for.
-	y.escapes['%'], y.escapes['\\'], y.escapes['&'] = true, true, true
+	for _, c := range []byte("%\\&\r\n") {
+		y.escapes[c] = true
+	}
 	var p, b run
 	for _, e := range values {
 		p = append(p, pattern{e, plain})
@@ -225,8 +227,9 @@ func (f *filter) add(p pattern) {
 // base64 may stand for itself in two alphabets.
 func (f *filter) addText(p pattern, k int, four uint32) {
 	if k == window {
-		h := hash(four) >> f.shift
-		f.fours[h/64].Or(1 << (h % 64))
+		for _, h := range [...]uint32{hash(four) >> f.shift, rehash(four) >> f.shift} {
+			f.fours[h/64].Or(1 << (h % 64))
+		}
 		pair := four & 0xffff
 		f.pairs[pair/64].Or(1 << (pair % 64))
 		f.first[four&0xff].Store(true)
@@ -243,13 +246,21 @@ func (f *filter) addText(p pattern, k int, four uint32) {
 	}
 }
 
-func hash(four uint32) uint32 { return four * 0x9e3779b1 }
+// Two hashes whose upper bits depend on every bit of the four bytes.
+func hash(four uint32) uint32   { return four * 0x9e3779b1 }
+func rehash(four uint32) uint32 { return (four ^ four>>15) * 0x85ebca77 }
 
+// four reports whether a pattern may begin with these bytes.
 func (f *filter) four(w uint32) bool {
 	h := hash(w) >> f.shift
+	if f.fours[h/64].Load()>>(h%64)&1 == 0 {
+		return false
+	}
+	h = rehash(w) >> f.shift
 	return f.fours[h/64].Load()>>(h%64)&1 != 0
 }
 
+// pair reports whether a pattern may begin with these bytes.
 func (f *filter) pair(a, b byte) bool {
 	p := uint32(a) | uint32(b)<<8
 	return f.pairs[p/64].Load()>>(p%64)&1 != 0
@@ -277,30 +288,40 @@ func (x *index) find(s string) []match {
 	}
 	f, escapes := x.filter, &x.escapes
 	q := search{index: x, text: s}
-	escape := -1 // where the last escape in sight may begin
+	escape := -1 // where the last escape in sight begins
 	var w uint32
 	for i := range window - 1 {
 		w = w>>8 | uint32(s[i])<<24
-		if escapes[s[i]] {
+		if escapes[s[i]] && worthReading(s, i) {
 			escape = i
 		}
 	}
 	for i := 0; i+window <= len(s); i++ {
 		c := s[i+window-1]
 		w = w>>8 | uint32(c)<<24
-		if escapes[c] {
+		if escapes[c] && worthReading(s, i+window-1) {
 			escape = i + window - 1
 		}
 		if i > escape {
 			if !f.four(w) {
 				continue
 			}
-		} else if !escapes[s[i]] && (!f.first[s[i]].Load() || !escapes[s[i+1]] && !f.pair(s[i], s[i+1])) {
+		} else if !q.mayBegin(i, 0, 0) {
 			continue
 		}
 		q.from(i)
 	}
 	return q.found
+}
+
+// worthReading reports whether the byte at i, which may begin an escape or
+// break a line of base64, may really do so.
+func worthReading(s string, i int) bool {
+	if c := s[i]; c != '\n' && c != '\r' {
+		return mayEscape(s, i)
+	}
+	return i > 0 && i+1 < len(s) &&
+		(sextets[s[i-1]] != noDigit || s[i-1] == '\r') && (sextets[s[i+1]] != noDigit || s[i+1] == '\n')
 }
 
 // insideMask reports whether a match lies in a "***(name)" that a redactor

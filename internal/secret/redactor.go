@@ -102,8 +102,10 @@ func (r *Redactor) add(name string, values ...string) {
 		r.seen[v] = true
 		e := &entry{name: name, value: v}
 		plain, coded = append(plain, e), append(coded, e)
-		if !utf8.ValidString(v) {
-			plain = append(plain, &entry{name: name, value: replaceInvalid(v)})
+		for _, w := range [...]string{strings.Map(inJSON, v), strings.Map(inXML, v)} {
+			if w != v {
+				plain = append(plain, &entry{name: name, value: w})
+			}
 		}
 		for _, w := range beforeBase64(v) {
 			coded = append(coded, &entry{name: name, value: w})
@@ -114,14 +116,17 @@ func (r *Redactor) add(name string, values ...string) {
 	}
 }
 
-// replaceInvalid gives s as encoding/json writes it: each byte that is not
-// UTF-8 is U+FFFD.
-func replaceInvalid(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		b.WriteRune(c)
+// inJSON gives the character that encoding/json writes for c: strings.Map
+// hands it U+FFFD for a byte that is not UTF-8, and so does encoding/json.
+func inJSON(c rune) rune { return c }
+
+// inXML gives the character that encoding/xml writes for c: U+FFFD for what
+// XML 1.0 section 2.2 has no way to write.
+func inXML(c rune) rune {
+	if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c&0xfffe == 0xfffe {
+		return utf8.RuneError
 	}
-	return b.String()
+	return c
 }
 
 // beforeBase64 gives the forms that a value takes on its way into base64,

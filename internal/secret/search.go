@@ -1,14 +1,79 @@
 package secret
 
+import "strings"
+
 // search looks for patterns in one text.
 type search struct {
 	*index
 	text  string
 	start int
 	found []match
-	// forks holds the readings already followed from start: runs of
-	// backslashes can be read in very many ways that meet again.
-	forks map[fork]bool
+	// forks holds the readings already followed from start, once there are
+	// many: runs of backslashes can be read in ways that meet again.
+	forks  map[fork]bool
+	forked int
+	cache  [4]struct {
+		known bool
+		at    int
+		readings
+	}
+}
+
+// readings gives the readings of the character at byte i.
+func (q *search) readings(i int) readings {
+	c := &q.cache[i%len(q.cache)]
+	if c.known && c.at == i {
+		return c.readings
+	}
+	c.known, c.at = true, i
+	before := &q.cache[(i+len(q.cache)-1)%len(q.cache)]
+	if before.known && before.at == i-1 && strings.HasPrefix(q.text[i-1:], manyBackslashes) {
+		c.readings = before.readings // the same, one byte on
+		for k := range c.n {
+			c.all[k].next++
+		}
+		return c.readings
+	}
+	c.read(q.text, i, layers)
+	return c.readings
+}
+
+// manyBackslashes are more than one reading takes.
+const manyBackslashes = `\\\\\\\\\\\\\\\\\\\\\\`
+
+// mayBegin asks the filter whether a pattern may begin with the k bytes in w
+// followed by a reading of the text at byte i.
+func (q *search) mayBegin(i, k int, w uint32) bool {
+	for ; k < window; k++ {
+		if k == 1 && !q.filter.first[w].Load() || k == 2 && !q.filter.pair(byte(w), byte(w>>8)) || i >= len(q.text) {
+			return false
+		}
+		c := q.text[i]
+		if q.escapes[c] && worthReading(q.text, i) {
+			return q.mayBeginEscaped(i, k, w)
+		}
+		w |= uint32(c) << (8 * k)
+		i++
+	}
+	return q.filter.four(w)
+}
+
+func (q *search) mayBeginEscaped(i, k int, w uint32) bool {
+	rs := q.readings(i)
+	for _, r := range rs.list() {
+		if k > 0 && isLineEnd(rune(r.bytes[0])) && q.mayBegin(r.next, k, w) {
+			return true
+		}
+		v, n := w, k
+		for _, c := range r.bytes[:min(int(r.n), window-k)] {
+			v |= uint32(c) << (8 * n)
+			n++
+		}
+		if q.mayBegin(r.next, n, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // fork is a state of the narrowing: these patterns match so far.
@@ -18,15 +83,28 @@ type fork struct {
 	at               int
 }
 
+// manyForks is how many readings are followed before they are remembered.
+const manyForks = 64
+
 // from looks for the patterns that begin at byte i.
 func (q *search) from(i int) {
 	q.start = i
-	clear(q.forks)
-	for _, r := range q.plain {
-		q.narrow(r, 0, i)
+	q.forks, q.forked = nil, 0
+	rs := readings{n: 1}
+	rs.all[0] = readByte(q.text[i], i+1)
+	if q.escapes[q.text[i]] {
+		rs = q.readings(i)
 	}
-	for _, r := range q.base64 {
-		q.narrow(r, 0, i)
+	for _, r := range rs.list() {
+		if !q.filter.first[r.bytes[0]].Load() {
+			continue
+		}
+		for _, p := range q.plain {
+			q.follow(p, 0, r)
+		}
+		for _, p := range q.base64 {
+			q.follow(p, 0, r)
+		}
 	}
 }
 
@@ -42,39 +120,60 @@ func (q *search) narrow(p run, n, i int) {
 		}
 		c := q.text[i]
 		if q.escapes[c] {
-			q.narrowEscapes(p, n, i)
+			rs := q.readings(i)
+			for _, r := range rs.list()[1:] {
+				q.follow(p, n, r)
+			}
+		}
+		i++
+		if p[0].breaks(n, c) {
+			continue
 		}
 		p = p.with(n, c)
 		n++
-		i++
 	}
 }
 
-// narrowEscapes follows each reading of the escape at byte i.
-func (q *search) narrowEscapes(p run, n, i int) {
-	var buffer [8]reading
-	for _, r := range readings(buffer[:0], q.text, i, layers)[1:] {
-		next, m := p, n
-		for _, c := range r.bytes[:r.n] {
-			for len(next) > 0 && next[0].len() == m {
-				next = next[1:]
-			}
-			next = next.with(m, c)
-			m++
+// follow goes on with the patterns whose next bytes are those of a reading.
+func (q *search) follow(p run, n int, r reading) {
+	for _, c := range r.bytes[:r.n] {
+		for len(p) > 0 && p[0].len() == n {
+			p = p[1:]
 		}
-		if len(next) == 0 {
+		if len(p) == 0 {
+			return
+		}
+		if p[0].breaks(n, c) {
 			continue
 		}
-		f := fork{&next[0], len(next), m, r.next}
-		if q.forks[f] {
-			continue
-		}
-		if q.forks == nil {
-			q.forks = map[fork]bool{}
-		}
-		q.forks[f] = true
-		q.narrow(next, m, r.next)
+		p = p.with(n, c)
+		n++
 	}
+	if len(p) == 0 || q.followed(fork{&p[0], len(p), n, r.next}) {
+		return
+	}
+	q.narrow(p, n, r.next)
+}
+
+// followed reports whether this state was reached before, and notes it.
+func (q *search) followed(f fork) bool {
+	if q.forked++; q.forked < manyForks {
+		return false
+	}
+	if q.forks == nil {
+		q.forks = map[fork]bool{}
+	}
+	if q.forks[f] {
+		return true
+	}
+	q.forks[f] = true
+	return false
+}
+
+// breaks reports whether c is a line break inside base64, as base64(1) and
+// MIME put one after every 76 digits.
+func (p pattern) breaks(n int, c byte) bool {
+	return p.form != plain && n > 0 && (c == '\n' || c == '\r')
 }
 
 // with gives the patterns whose byte n is c. All of them are longer than n.
@@ -116,8 +215,11 @@ func (q *search) add(p pattern, end int) {
 	if p.form == base64After1 || p.form == base64After2 {
 		start = digitBefore(q.text, start)
 	}
-	if p.partialEnd() {
-		end = digitAfter(q.text, end)
+	if p.form != plain {
+		if p.partialEnd() {
+			end = digitAfter(q.text, end)
+		}
+		end = paddingAfter(q.text, end)
 	}
 	for k := len(q.found) - 1; k >= 0 && k >= len(q.found)-2; k-- {
 		m := &q.found[k]
@@ -149,6 +251,19 @@ func digitAfter(s string, i int) int {
 	default:
 		return i
 	}
+}
+
+// paddingAfter gives the end of what fills base64 up to four digits.
+func paddingAfter(s string, i int) int {
+	for range 2 {
+		switch {
+		case strings.HasPrefix(s[i:], "="):
+			i++
+		case strings.HasPrefix(s[i:], "%3D"), strings.HasPrefix(s[i:], "%3d"):
+			i += len("%3D")
+		}
+	}
+	return i
 }
 
 const (
