@@ -115,7 +115,7 @@ const (
 	TypeProvisioning = "provisioning"
 	TypeCleanup      = "cleanup"
 	TypeInterrupted  = "interrupted"
-	TypeCapture      = "capture"
+	TypeCSRF         = "csrf"
 	TypeExpression   = "expression"
 	TypeFile         = "file"
 	TypeInternal     = "internal"

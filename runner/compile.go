@@ -1,0 +1,476 @@
+package runner
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/secret"
+	"iflowtest/scenarios"
+)
+
+// Options are the settings of a compilation and of the run that follows. The
+// zero value compiles for a run with everything at its default.
+type Options struct {
+	// Version is shown in reports and sent as part of User-Agent.
+	Version string
+	// Env looks a variable of the process environment up, with --env-file over
+	// it; nil means that there is none.
+	Env func(name string) (string, bool)
+	// Vars are the values of --var.
+	Vars map[string]string
+	// Check compiles only: what needs the process environment or a key file is
+	// a warning when it is not there, and kinds that cannot run yet are fine.
+	Check bool
+	// Strict makes a missing variable of the process environment an error also
+	// when Check is set.
+	Strict bool
+	// Sandbox says that Environment is that of the sandbox tenant: its target
+	// and credentials come before same-named ones of a scenario, and nothing
+	// is sent to an origin that is not loopback.
+	Sandbox *scenarios.Environment
+	// Tags and Name select scenarios: an expression of tags, a regular
+	// expression on the name.
+	Tags, Name string
+	// Parallel is how many scenarios run at the same time; 0 is 1.
+	Parallel int
+	// Bail stops after the first scenario that does not pass.
+	Bail bool
+	// Timeout limits the whole run, cleanup not counted; 0 is no limit.
+	Timeout time.Duration
+	// Transport replaces the network, for tests.
+	Transport http.RoundTripper
+	// Redactor learns every secret as soon as it is known; nil is a new one.
+	Redactor *secret.Redactor
+	// Log receives what happens between events; nil discards it.
+	Log *slog.Logger
+}
+
+// UsageError is wrong usage that only the files reveal: exit status 2.
+type UsageError struct{ Message string }
+
+// Error says what is wrong and what to do.
+func (e *UsageError) Error() string { return e.Message }
+
+// Plan is a compiled run. It is immutable but for the run itself: [Plan.Run]
+// may be called once.
+type Plan struct {
+	o         Options
+	id        string
+	started   time.Time
+	scenarios []*scenario
+	target    target
+	sources   diag.Sources
+	files     *scenarios.Files
+	warnings  []string
+	// envName is what reports call the environment.
+	envName string
+}
+
+// Close lets go of the project folder. The plan must not be run afterwards.
+func (p *Plan) Close() error { return p.files.Close() }
+
+// Len gives the number of selected scenarios.
+func (p *Plan) Len() int { return len(p.scenarios) }
+
+// Steps gives the number of steps of the selected scenarios, cleanup included.
+func (p *Plan) Steps() int {
+	n := 0
+	for _, s := range p.scenarios {
+		n += len(s.steps)
+	}
+	return n
+}
+
+// ID gives the id of the run: short, lower case, safe in names.
+func (p *Plan) ID() string { return p.id }
+
+// Redactor gives the redactor that knows the secrets of the plan.
+func (p *Plan) Redactor() *secret.Redactor { return p.o.Redactor }
+
+// scenario is a compiled scenario.
+type scenario struct {
+	id          int
+	file, path  string
+	document    string
+	pos         diag.Position
+	name        string
+	tags        []string
+	timeout     time.Duration
+	skip        *expression.Template
+	vars        []variable
+	secrets     map[string]bool
+	credentials map[string]*credential
+	// steps are those of the steps block, then those of the cleanup block.
+	steps  []*step
+	places []diag.Position
+}
+
+// variable is an entry of a vars block.
+type variable struct {
+	name  string
+	value value
+}
+
+// step is a compiled step.
+type step struct {
+	index    int
+	cleanup  bool
+	pos      diag.Position
+	kind     string
+	name     *expression.Template
+	fixed    string
+	when     *expression.Template
+	skip     *expression.Template
+	timeout  time.Duration
+	goOn     bool
+	action   action
+	expect   *assertions.Expectation
+	captures *assertions.Captures
+	computed []*expression.Template
+	asks     bool
+}
+
+// Compile turns what was loaded into a plan. It reports everything that is
+// wrong; with an error in the list the plan must not be run. The error is a
+// *[UsageError].
+func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Plan, diag.List, error) {
+	o.Parallel = max(o.Parallel, 1)
+	if o.Redactor == nil {
+		o.Redactor = secret.NewRedactor()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Env == nil {
+		o.Env = func(string) (string, bool) { return "", false }
+	}
+	selected, err := parseTags(o.Tags)
+	if err != nil {
+		return nil, nil, &UsageError{err.Error()}
+	}
+	var name *regexp.Regexp
+	if o.Name != "" {
+		if name, err = regexp.Compile(o.Name); err != nil {
+			return nil, nil, &UsageError{fmt.Sprintf("--name %q is not a regular expression: %s", o.Name, strings.TrimPrefix(err.Error(), "error parsing regexp: "))}
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(o.Vars)) {
+		if proposal, err := expression.CheckName(n); err != nil {
+			hint := ""
+			if proposal != "" {
+				hint = fmt.Sprintf("; did you mean %q?", proposal)
+			}
+			return nil, nil, &UsageError{fmt.Sprintf("--var %s: %s%s", n, err, hint)}
+		}
+	}
+	files, err := scenarios.OpenFiles(suite.Root)
+	if err != nil {
+		return nil, nil, &UsageError{fmt.Sprintf("the project folder %s cannot be opened: %s", suite.Root, plainFileError(err))}
+	}
+	c := &compiler{
+		o:     o,
+		suite: suite,
+		kinds: Kinds(),
+
+		anyEnvironment: environment != nil || o.Sandbox != nil,
+		doubted:        map[string]bool{},
+		plan:           &Plan{o: o, id: newID(), started: time.Now(), sources: suite.Sources, files: files},
+	}
+	c.environment(environment)
+	for _, s := range suite.Scenarios {
+		compiled := c.scenario(s)
+		if selected != nil && !selected(s.Tags) || name != nil && !name.MatchString(compiled.name) {
+			continue
+		}
+		compiled.id = len(c.plan.scenarios) + 1
+		c.plan.scenarios = append(c.plan.scenarios, compiled)
+	}
+	return c.plan, c.diags, errors.Join(c.usage...)
+}
+
+// compiler holds what the scenarios of a suite share while they are compiled.
+type compiler struct {
+	o     Options
+	suite *scenarios.Suite
+	kinds []Kind
+	plan  *Plan
+	diags diag.List
+	usage []error
+
+	envVars        []variable
+	envSecrets     []string
+	envCredentials map[string]*credential
+	// anyEnvironment is false when neither -e nor the sandbox gives
+	// credentials; doubted are the credentials that were then told of.
+	anyEnvironment bool
+	doubted        map[string]bool
+}
+
+// kind gives the kind of that name, or nil.
+func (c *compiler) kind(name string) *Kind {
+	for i := range c.kinds {
+		if c.kinds[i].Name == name {
+			return &c.kinds[i]
+		}
+	}
+	return nil
+}
+
+// scenarioCompiler compiles one scenario.
+type scenarioCompiler struct {
+	*compiler
+	source *scenarios.Scenario
+	out    *scenario
+	// known maps the names that expressions may use at this point to true;
+	// later maps those that a step further down captures to its line.
+	known map[string]bool
+	later map[string]int
+	scope *expression.Scope
+	file  fileRef
+}
+
+// fileRef is the file that paths are relative to.
+type fileRef struct{ shown, path string }
+
+func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
+	sc := &scenarioCompiler{
+		compiler: c,
+		source:   s,
+		out: &scenario{
+			file: s.File, path: s.Path, pos: s.Pos, tags: s.Tags, timeout: s.Timeout,
+			credentials: map[string]*credential{}, secrets: map[string]bool{},
+		},
+		known: map[string]bool{},
+		later: map[string]int{},
+		file:  fileRef{s.File, s.Path},
+	}
+	for n := range c.o.Vars {
+		sc.known[n] = true
+	}
+	for _, v := range c.envVars {
+		sc.known[v.name] = true
+	}
+	for _, n := range slices.Concat(c.envSecrets, s.Secrets) {
+		sc.out.secrets[n] = true
+	}
+	sc.scope = &expression.Scope{
+		Variables:  sc.variable,
+		Names:      sc.names,
+		Env:        c.o.Env,
+		EnvMissing: c.envMissing(),
+		HasRow:     s.Data != nil,
+		Run:        true, Scenario: true, Target: true,
+	}
+	sc.vars()
+	sc.name()
+	if s.Skip != nil {
+		sc.out.skip = sc.template(s.Skip, sc.scope)
+	}
+	sc.laterParts()
+	sc.credentials()
+	sc.steps()
+	sc.unused()
+	return sc.out
+}
+
+// envMissing is how bad a missing variable of the process environment is.
+func (c *compiler) envMissing() diag.Severity {
+	if c.o.Check && !c.o.Strict {
+		return diag.Warning
+	}
+	return diag.Error
+}
+
+// variable answers for the expression package whether a name is known here.
+func (c *scenarioCompiler) variable(name string) (known bool, hint string) {
+	if c.known[name] {
+		return true, ""
+	}
+	if line, ok := c.later[name]; ok {
+		return false, fmt.Sprintf("%q is set later, at line %d", name, line)
+	}
+	return false, ""
+}
+
+func (c *scenarioCompiler) names() []string { return slices.Sorted(maps.Keys(c.known)) }
+
+func (c *scenarioCompiler) vars() {
+	for _, e := range c.source.Vars {
+		v := c.value(e.Value, c.scope)
+		c.out.vars = append(c.out.vars, variable{e.Key.Text, v})
+		c.known[e.Key.Text] = true
+	}
+	c.out.vars = append(slices.Clone(c.envVars), c.out.vars...)
+}
+
+// name resolves the scenario's name, which may use env, vars and run.
+func (c *scenarioCompiler) name() {
+	if c.source.Name == nil {
+		return // reported by the loader
+	}
+	t := c.template(c.source.Name, c.scope)
+	c.out.name = c.source.Name.Text
+	vars := c.staticVars(c.out.vars)
+	name, err := t.Text(c.values(vars, c.out))
+	if err == nil {
+		c.out.name = name
+	}
+	if c.source.Documents > 1 {
+		c.out.document = slug(c.source.Name.Text)
+	}
+}
+
+// staticVars evaluates variables before the run, leaving out those that
+// cannot be known yet.
+func (c *compiler) staticVars(vars []variable) map[string]any {
+	known := map[string]any{}
+	vs := c.values(known, nil)
+	for _, v := range vars {
+		if e, err := v.value.eval(vs); err == nil {
+			known[v.name] = e
+		}
+	}
+	for n, text := range c.o.Vars {
+		known[n] = text
+	}
+	return known
+}
+
+// values gives what expressions see, with vars as their variables.
+func (c *compiler) values(vars map[string]any, s *scenario) *expression.Values {
+	return c.plan.values(vars, s, nil)
+}
+
+// values gives what expressions see in a scenario with these variables.
+func (p *Plan) values(vars map[string]any, s *scenario, readFile func(string) ([]byte, error)) *expression.Values {
+	v := &expression.Values{
+		Lookup: func(name string) (any, bool) {
+			e, ok := vars[name]
+			return e, ok
+		},
+		Env:        p.o.Env,
+		RunID:      p.id,
+		RunStarted: p.started,
+		Runtime:    p.target.runtime,
+		API:        p.target.api,
+		Secret:     func(name, value string) { p.o.Redactor.Add(name, value) },
+		ReadFile:   readFile,
+	}
+	if s != nil {
+		v.ScenarioName = s.name
+	}
+	return v
+}
+
+// later reports the keys of a scenario that this version cannot run yet.
+func (c *scenarioCompiler) laterParts() {
+	if c.o.Check {
+		return
+	}
+	if c.source.Data != nil {
+		c.notYet(c.source.Data.Pos, "data rows")
+	}
+	if len(c.source.Lock) > 0 {
+		c.notYet(c.source.Pos, "lock")
+	}
+}
+
+// notYet reports a part of the language that this version cannot run.
+func (c *compiler) notYet(pos diag.Position, what string) {
+	c.diags = append(c.diags, diag.Errorf(pos, diag.NotSupported, "%s cannot be run yet by this version", what).
+		WithHint("validate checks it; to run the rest, select by --tags, --name or FILE.yaml:LINE, or remove it"))
+}
+
+// steps compiles the steps and the cleanup steps in order; names that a step
+// captures or sets are known from the next step on.
+func (c *scenarioCompiler) steps() {
+	all := slices.Concat(c.source.Steps, c.source.Cleanup)
+	for _, s := range all {
+		for _, e := range setNames(s) {
+			if _, ok := c.later[e.Text]; !ok {
+				c.later[e.Text] = e.Pos.Line
+			}
+		}
+	}
+	for i, s := range all {
+		c.step(s, i+1, i >= len(c.source.Steps))
+	}
+}
+
+// setNames gives the keys that a step captures or sets.
+func setNames(s *scenarios.Step) []*scenarios.Node {
+	var names []*scenarios.Node
+	if s.Capture != nil {
+		for _, e := range s.Capture.Entries {
+			names = append(names, e.Key)
+		}
+	}
+	for _, k := range s.Kinds {
+		if k.Key.Text == "set" && k.Value.Kind == scenarios.Map {
+			for _, e := range k.Value.Entries {
+				names = append(names, e.Key)
+			}
+		}
+	}
+	return names
+}
+
+// unused is called when everything is compiled: --var names that the scenario
+// would overwrite are wrong usage.
+func (c *scenarioCompiler) unused() {
+	for _, s := range slices.Concat(c.source.Steps, c.source.Cleanup) {
+		for _, n := range setNames(s) {
+			if _, ok := c.o.Vars[n.Text]; ok {
+				c.usage = append(c.usage, &UsageError{fmt.Sprintf("--var %s: %s captures or sets %s itself; choose another name", n.Text, n.Pos, n.Text)})
+			}
+		}
+	}
+}
+
+// template compiles a scalar that may hold ${…}.
+func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *expression.Template {
+	t, diags := expression.CompileText(n.Text, n.At, scope)
+	c.diags = append(c.diags, diags...)
+	return t
+}
+
+// noExpression reports ${…} in a key, where it is never evaluated.
+func (c *compiler) noExpression(key *scenarios.Node) {
+	if expression.HasExpression(key.Text) {
+		c.diags = append(c.diags, diag.Errorf(key.Pos, diag.ExpressionSyntax, "${…} in the key %q is never evaluated; only values are", key.Text))
+	}
+}
+
+// place numbers a position for the assertions package.
+func (c *scenarioCompiler) place(pos diag.Position) assertions.Place {
+	c.out.places = append(c.out.places, pos)
+	return assertions.Place(len(c.out.places) - 1)
+}
+
+// slug writes a name so that it can stand in a dotted path.
+func slug(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	return strings.Trim(b.String(), "-")
+}
+
+// newID makes a run id: eight characters of a-z and 2-7.
+func newID() string { return strings.ToLower(rand.Text()[:8]) }

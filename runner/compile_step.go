@@ -1,0 +1,268 @@
+package runner
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/scenarios"
+)
+
+// stepCompiler compiles one step.
+type stepCompiler struct {
+	*scenarioCompiler
+	source *scenarios.Step
+	out    *step
+	kind   *Kind
+}
+
+func (c *scenarioCompiler) step(s *scenarios.Step, index int, cleanup bool) {
+	st := &step{index: index, cleanup: cleanup, pos: s.Pos, goOn: s.OnFailure == "continue"}
+	c.out.steps = append(c.out.steps, st)
+	sc := &stepCompiler{scenarioCompiler: c, source: s, out: st}
+	body := sc.findKind()
+	if sc.kind == nil {
+		sc.learnNames()
+		return
+	}
+	st.kind, st.timeout = sc.kind.Name, s.Timeout
+	if st.timeout == 0 {
+		st.timeout = sc.kind.Timeout
+	}
+	sc.title(body)
+	if s.When != nil {
+		t, diags := expression.CompileExpression(s.When.Text, s.When.At, c.scope)
+		c.diags = append(c.diags, diags...)
+		st.when = t
+	}
+	if s.Skip != nil {
+		st.skip = c.template(s.Skip, c.scope)
+	}
+	sc.body(body)
+	sc.expectations()
+	sc.waiting()
+	sc.learnNames()
+}
+
+// findKind finds the one key that names the kind; a step with none or several
+// is reported, as is every other key.
+func (c *stepCompiler) findKind() *scenarios.Node {
+	names := make([]string, 0, len(c.kinds))
+	for _, k := range c.kinds {
+		names = append(names, k.Name)
+	}
+	var found []scenarios.Entry
+	var unknown []*scenarios.Node
+	for _, e := range c.source.Kinds {
+		if k := c.compiler.kind(e.Key.Text); k != nil {
+			found = append(found, e)
+		} else {
+			unknown = append(unknown, e.Key)
+		}
+	}
+	for _, key := range unknown {
+		d := diag.Errorf(key.Pos, diag.UnknownKey, "unknown key %q in step", key.Text)
+		candidates := scenarios.StepShape().KeyNames()
+		if len(found) == 0 {
+			candidates = slices.Concat(names, candidates)
+		}
+		if s := diag.Suggest(key.Text, candidates); s != "" {
+			d.Message += fmt.Sprintf("; did you mean %q?", s)
+		} else if len(found) == 0 {
+			d = d.WithHint("the kinds of step are %s", strings.Join(names, ", "))
+		}
+		c.diags = append(c.diags, d)
+	}
+	switch {
+	case len(found) == 0:
+		if len(unknown) == 0 {
+			c.diags = append(c.diags, diag.Errorf(c.source.Pos, diag.MissingKind, "the step names nothing to do").
+				WithHint("the kinds of step are %s", strings.Join(names, ", ")))
+		}
+		return nil
+	case len(found) > 1:
+		c.diags = append(c.diags, diag.Errorf(found[1].Key.Pos, diag.SeveralKinds, "the step is a %s already; %q must be a step of its own", found[0].Key.Text, found[1].Key.Text))
+	}
+	c.kind = c.compiler.kind(found[0].Key.Text)
+	return found[0].Value
+}
+
+// title gives the step its name.
+func (c *stepCompiler) title(body *scenarios.Node) {
+	if c.source.Name != nil {
+		c.out.name = c.template(c.source.Name, c.scope)
+		if fixed, ok := c.out.name.Constant(); ok {
+			c.out.name, c.out.fixed = nil, textOf(fixed)
+		} else {
+			c.out.fixed = c.source.Name.Text
+		}
+		return
+	}
+	c.out.fixed = c.kind.Name
+	if c.kind.title != nil {
+		if t := c.kind.title(body); t != "" {
+			c.out.fixed = t
+		}
+	}
+}
+
+// body checks the body against its shape and compiles it.
+func (c *stepCompiler) body(body *scenarios.Node) {
+	diags := c.kind.Shape.Check(body, c.kind.Name)
+	c.diags = append(c.diags, diags...)
+	if c.kind.compile == nil {
+		if !c.o.Check {
+			c.notYet(c.source.Pos, fmt.Sprintf("the step %q", c.kind.Name))
+		}
+		c.expressions(body)
+		return
+	}
+	if diags.HasErrors() {
+		c.expressions(body)
+		return
+	}
+	c.out.action = c.kind.compile(c, body)
+}
+
+// expressions compiles every scalar below a node that nothing else compiles,
+// so that mistakes in its expressions are told as well.
+func (c *stepCompiler) expressions(n *scenarios.Node) {
+	if n == nil {
+		return
+	}
+	if n.Kind == scenarios.Text {
+		c.template(n, c.scope)
+	}
+	for _, item := range n.Items {
+		c.expressions(item)
+	}
+	for _, e := range n.Entries {
+		c.expressions(e.Value)
+	}
+}
+
+// expectations compiles expect and capture.
+func (c *stepCompiler) expectations() {
+	if len(c.kind.Subjects) == 0 {
+		for key, n := range map[string]*scenarios.Node{"expect": c.source.Expect, "capture": c.source.Capture} {
+			if n != nil {
+				c.diags = append(c.diags, diag.Errorf(n.Pos, diag.UnknownKey, "a step %q has no result, so it cannot have %q", c.kind.Name, key))
+			}
+		}
+		return
+	}
+	o := assertions.Options{
+		Subjects:     c.kind.Subjects,
+		Default2xx:   c.kind.answers,
+		DefaultPlace: c.place(c.source.Pos),
+		ReadFile:     c.readFile,
+	}
+	var problems []assertions.Problem
+	c.out.expect, problems = assertions.Compile(c.node(c.source.Expect), o)
+	c.report(problems)
+	if c.source.Capture == nil {
+		return
+	}
+	c.out.captures, problems = assertions.CompileCaptures(c.node(c.source.Capture), o)
+	c.report(problems)
+}
+
+// node hands a value to the assertions package.
+func (c *stepCompiler) node(n *scenarios.Node) *assertions.Node {
+	if n == nil {
+		return nil
+	}
+	out := c.convert(n)
+	return &out
+}
+
+func (c *stepCompiler) convert(n *scenarios.Node) assertions.Node {
+	out := assertions.Node{Text: n.Text, Place: c.place(n.Pos)}
+	switch n.Kind {
+	case scenarios.Null:
+		out.Kind = assertions.Null
+	case scenarios.Bool:
+		out.Kind = assertions.Bool
+	case scenarios.Number:
+		out.Kind = assertions.Number
+	case scenarios.Text:
+		out.Kind = assertions.Text
+		t := c.template(n, c.scope)
+		if fixed, ok := t.Constant(); ok {
+			out.Text = textOf(fixed)
+			break
+		}
+		out.Kind, out.Computed = assertions.Computed, len(c.out.computed)
+		c.out.computed = append(c.out.computed, t)
+	case scenarios.List:
+		out.Kind = assertions.List
+		for _, item := range n.Items {
+			out.Items = append(out.Items, c.convert(item))
+		}
+	case scenarios.Map:
+		out.Kind = assertions.Map
+		for _, e := range n.Entries {
+			c.noExpression(e.Key)
+			out.Fields = append(out.Fields, assertions.Field{Name: e.Key.Text, Place: c.place(e.Key.Pos), Value: c.convert(e.Value)})
+		}
+	}
+	return out
+}
+
+// report turns what the assertions package found into diagnostics.
+func (c *stepCompiler) report(problems []assertions.Problem) {
+	for _, p := range problems {
+		if p.Code == diag.NotSupported && c.o.Check {
+			continue
+		}
+		pos := c.out0().places[p.Place]
+		if p.Offset > 0 {
+			pos.Column += p.Offset
+		}
+		if p.Width > 0 {
+			pos.Width = p.Width
+		}
+		c.diags = append(c.diags, diag.Diagnostic{Severity: diag.Error, Pos: pos, Code: p.Code, Message: p.Message, Hints: p.Hints})
+	}
+}
+
+func (c *stepCompiler) out0() *scenario { return c.scenarioCompiler.out }
+
+// waiting handles retry and poll.
+func (c *stepCompiler) waiting() {
+	if c.o.Check {
+		return
+	}
+	if c.source.Retry != nil {
+		c.notYet(c.source.Retry.Pos, "retry")
+	}
+	if c.source.Poll != nil {
+		c.notYet(c.source.Poll.Pos, "poll")
+	}
+}
+
+// learnNames makes the names that the step sets known to what follows.
+func (c *stepCompiler) learnNames() {
+	for _, n := range setNames(c.source) {
+		if proposal, err := expression.CheckName(n.Text); err != nil {
+			d := diag.Errorf(n.Pos, diag.InvalidName, "%s", err)
+			if proposal != "" {
+				d.Message += fmt.Sprintf("; did you mean %q?", proposal)
+			}
+			c.diags = append(c.diags, d)
+		}
+		c.known[n.Text] = true
+	}
+}
+
+// readFile reads a payload file, relative to the file it is named in.
+func (c *scenarioCompiler) readFile(path string) ([]byte, error) {
+	return c.plan.files.ReadFile(c.file.path, path)
+}
+
+// sortedNames gives the names of a map in order.
+func sortedNames[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

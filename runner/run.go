@@ -1,0 +1,163 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"iflowtest/internal/httpx"
+	"iflowtest/internal/oauth"
+	"iflowtest/internal/secret"
+)
+
+// session is what the scenarios of a run share. It is safe for concurrent use.
+type session struct {
+	plan     *Plan
+	gate     *gate
+	client   *httpx.Client
+	tokens   *oauth.Source
+	verifier *oauth.Verifier
+	redactor *secret.Redactor
+	// bailed says that no further step may start; what runs may end.
+	bailed atomic.Bool
+
+	mu        sync.Mutex
+	classes   class
+	scenarios Counts
+	steps     Counts
+}
+
+// Run runs the plan and emits its events, one at a time and in an order that
+// is the same for the events of one scenario. It returns when every scenario
+// has ended and cleaned up. Cancel ctx with the cause [Interrupted] when a
+// signal arrives. emit must not keep the event's slices beyond its return
+// unless it owns them; events are not reused.
+func (p *Plan) Run(ctx context.Context, emit func(*Event)) (Summary, error) {
+	client, err := httpx.New(httpx.Options{
+		Transport:    p.o.Transport,
+		CA:           p.target.ca,
+		Insecure:     p.target.insecure,
+		Proxy:        p.target.proxy,
+		LoopbackOnly: p.o.Sandbox != nil,
+		UserAgent:    "iflowtest/" + cmp.Or(p.o.Version, "devel"),
+	})
+	if err != nil {
+		return Summary{}, err
+	}
+	defer client.Close()
+	s := &session{
+		plan:     p,
+		gate:     &gate{redactor: p.o.Redactor, run: p.id, emit: emit},
+		client:   client,
+		tokens:   oauth.NewSource(client, p.o.Redactor.AddToken),
+		verifier: oauth.NewVerifier(client),
+		redactor: p.o.Redactor,
+	}
+	started := time.Now()
+	s.gate.send(&Event{Event: RunStart, Info: p.info()})
+	s.all(ctx)
+	summary := s.summary()
+	s.gate.send(&Event{Event: RunEnd, DurationMs: milliseconds(time.Since(started)), Summary: &summary})
+	return summary, nil
+}
+
+// info describes the run.
+func (p *Plan) info() *RunInfo {
+	info := &RunInfo{
+		Version: cmp.Or(p.o.Version, "devel"), Environment: p.envName,
+		Tags: p.o.Tags, Scenarios: len(p.scenarios), Warnings: p.warnings,
+	}
+	hosts := map[string]bool{}
+	for _, base := range []string{p.target.runtime, p.target.api} {
+		if u, err := url.Parse(base); err == nil && u.Host != "" {
+			hosts[u.Host] = true
+		}
+	}
+	info.Hosts = slices.Sorted(maps.Keys(hosts))
+	return info
+}
+
+// all runs the scenarios, as many at a time as the options say.
+func (s *session) all(ctx context.Context) {
+	limited := ctx
+	if d := s.plan.o.Timeout; d > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, d, &limit{"run timeout", d})
+		defer cancel()
+	}
+	next := make(chan *scenario)
+	var workers sync.WaitGroup
+	for range min(s.plan.o.Parallel, len(s.plan.scenarios)) {
+		workers.Go(func() {
+			for sc := range next {
+				s.scenario(limited, sc)
+			}
+		})
+	}
+	for _, sc := range s.plan.scenarios {
+		next <- sc
+	}
+	close(next)
+	workers.Wait()
+}
+
+// add notes why the run does not end with 0.
+func (s *session) add(c class) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.classes |= c
+}
+
+// count counts an outcome.
+func (c *Counts) count(o Outcome, flaky bool) {
+	c.Total++
+	switch o {
+	case Pass:
+		c.Passed++
+	case Fail:
+		c.Failed++
+	case Error:
+		c.Errors++
+	case Skip:
+		c.Skipped++
+	}
+	if flaky {
+		c.Flaky++
+	}
+}
+
+func (s *session) summary() Summary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, reason := s.classes.exit()
+	return Summary{Scenarios: s.scenarios, Steps: s.steps, ExitStatus: status, ExitReason: reason}
+}
+
+// openFile opens a payload file at run time.
+func (p *Plan) openFile(from fileRef, name string) (io.ReadCloser, error) {
+	f, err := p.files.OpenRelative(from.path, name)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// fileSize gives the size of a payload file in bytes.
+func (p *Plan) fileSize(from fileRef, name string) (int64, error) {
+	f, err := p.files.OpenRelative(from.path, name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}

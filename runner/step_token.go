@@ -1,0 +1,227 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/httpx"
+	"iflowtest/internal/oauth"
+	"iflowtest/scenarios"
+)
+
+func tokenKind() Kind {
+	shape := scenarios.CredentialShape()
+	shape.Doc = "the credential, and keys of it that are overridden for this step"
+	shape.Keys = append([]scenarios.Key{{
+		Name:  "credential",
+		Shape: scenarios.Shape{Type: scenarios.TextType},
+		Doc:   "the name of a declared credential",
+	}}, shape.Keys...)
+	return Kind{
+		Name:    "token",
+		Summary: "acquire a token, and look at it",
+		Doc: "The token server is always asked; the token cache is refilled with the answer. Any key of a credential can be\n" +
+			"given beside `credential` and overrides it: that is how a negative test is written. With an override the cache is\n" +
+			"neither read nor filled. `status`, `headers`, `body` and `json` look at the answer of the token server as it came;\n" +
+			"`claims` looks at the token's payload, and `signature: valid` checks signature, algorithm and expiry against the\n" +
+			"keys that the issuer publishes.",
+		Shape: shape,
+		Example: `- name: the sender key still yields a token
+  token: {credential: sender}
+  expect:
+    scopes: [ESBMessaging.send]
+    lifetime: {gte: 10m}
+    signature: valid
+    claims: {grant_type: client_credentials}
+- name: a wrong secret is refused
+  token: {credential: sender, client-secret: wrong}
+  expect:
+    status: 401
+    json: {error: invalid_client}
+`,
+		Subjects: []string{"status", "headers", "json", "body", "duration", "size", "cookies", "claims", "scopes", "lifetime", "signature", "certificate"},
+		Timeout:  defaultTimeout,
+		answers:  true,
+		title: func(body *scenarios.Node) string {
+			if n := body.Get("credential"); n != nil {
+				return "token " + n.Text
+			}
+			return ""
+		},
+		compile: compileToken,
+	}
+}
+
+// tokenAction acquires a token.
+type tokenAction struct {
+	credential *credential
+	// cache says that the token may serve other steps: nothing is overridden.
+	cache bool
+	// claims and signature say that the token itself is looked at.
+	claims, signature bool
+}
+
+func compileToken(c *stepCompiler, body *scenarios.Node) action {
+	a := &tokenAction{credential: &credential{}, cache: true}
+	named := body.Get("credential")
+	if named != nil {
+		a.credential = c.use(named)
+	}
+	overrides := &scenarios.Node{Kind: scenarios.Map, Pos: body.Pos}
+	for _, e := range body.Entries {
+		if e.Key.Text != "credential" {
+			overrides.Entries = append(overrides.Entries, e)
+		}
+	}
+	if len(overrides.Entries) > 0 {
+		a.cache = false
+		over := *a.credential
+		over.origins = maps.Clone(a.credential.origins)
+		over.Name = cmp.Or(over.Name, "token")
+		vars := c.staticVars(c.scenarioCompiler.out.vars)
+		known := true
+		if key := overrides.Get("service-key"); key != nil {
+			known = c.serviceKey(&over, key, c.scope, vars, c.file.path)
+		}
+		if n := cmpNode(overrides.Get("certificate"), overrides.Get("key")); n != nil && !c.o.Check {
+			c.notYet(n.Pos, "a credential with a certificate")
+		}
+		known = c.override(&over, overrides, c.scope, vars, false) && known
+		// A secret that is deliberately empty is a test of its own.
+		if known && named == nil && (over.TokenURL == "" || over.ClientID == "") && !c.o.Check {
+			c.diags = append(c.diags, diag.Errorf(body.Pos, diag.MissingKey, "the token step names no credential, and no token-url and client-id of its own"))
+		}
+		a.credential = &over
+	} else if named == nil {
+		c.diags = append(c.diags, diag.Errorf(body.Pos, diag.MissingKey, `missing key "credential" in token`))
+	}
+	for _, subject := range []string{"claims", "scopes", "lifetime"} {
+		a.claims = a.claims || c.source.Expect.Get(subject) != nil
+	}
+	a.signature = c.source.Expect.Get("signature") != nil
+	if c.source.Capture != nil {
+		a.claims = a.claims || slices.ContainsFunc(c.source.Capture.Entries, func(e scenarios.Entry) bool { return e.Value.Get("claim") != nil })
+	}
+	return a
+}
+
+func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	answer, err := x.session.tokens.Fetch(ctx, a.credential.Credential, a.cache)
+	if answer == nil || answer.Response == nil {
+		return &result{}, fromOAuth(ctx, err)
+	}
+	r := &result{
+		exchange: tokenExchange(answer),
+		checked: &assertions.Result{
+			Status:   answer.Response.Status,
+			Header:   answer.Response.Header,
+			Body:     answer.Response.Body,
+			Duration: answer.Response.Duration,
+			Cookies:  cookies(answer.Response.Header),
+		},
+	}
+	x.learnCookies(answer.Response.Header)
+	if err != nil {
+		return a.refused(ctx, x, r, err)
+	}
+	token := answer.Token.Value.Reveal()
+	r.checked.Lifetime = answer.Token.Lifetime
+	jwt, jwtErr := oauth.Decode(token)
+	if jwtErr == nil {
+		r.checked.Claims = jwt.Payload
+		r.checked.Scopes = jwt.Scopes
+		if r.checked.Lifetime == 0 && !jwt.Expiry.IsZero() {
+			r.checked.Lifetime = time.Until(jwt.Expiry)
+		}
+	}
+	if len(r.checked.Scopes) == 0 {
+		r.checked.Scopes = grantedScopes(answer.Response.Body)
+	}
+	if a.claims && jwtErr != nil && r.checked.Claims == "" {
+		x.log().Debug("the token is no JWT", "credential", a.credential.Name, "error", jwtErr.Error())
+	}
+	if a.signature {
+		err := x.session.verifier.Verify(ctx, a.credential.TokenURL, token, time.Now())
+		invalid, isInvalid := errors.AsType[*oauth.Invalid](err)
+		switch {
+		case err == nil:
+			r.checked.Signature = "valid"
+		case isInvalid:
+			r.checked.Signature = invalid.Reason
+		default:
+			return r, fromOAuth(ctx, err)
+		}
+	}
+	return r, nil
+}
+
+// refused judges an answer that granted no token. When the step's own
+// expect.status asks for that status, it is what was wanted.
+func (a *tokenAction) refused(ctx context.Context, x *execution, r *result, err error) (*result, *trouble) {
+	if x.step.expect.AcceptsStatus(r.checked.Status) {
+		return r, nil
+	}
+	t := fromOAuth(ctx, err)
+	if t.class == classCredential && slices.Contains(x.step.expect.Subjects(), "status") {
+		// The step looks at the status itself: its assertion tells.
+		r.refused = true
+		return r, nil
+	}
+	return r, t
+}
+
+// grantedScopes reads the scopes that a token answer names beside the token
+// (RFC 6749, 5.1).
+func grantedScopes(body string) []string {
+	var answer struct {
+		Scope string `json:"scope"`
+	}
+	if json.Unmarshal([]byte(body), &answer) != nil {
+		return nil
+	}
+	return strings.Fields(answer.Scope)
+}
+
+func tokenExchange(e *oauth.Exchange) *exchange {
+	x := fromResponse(e.Response)
+	x.requestBody = func() string { return e.Body }
+	return x
+}
+
+// fromResponse takes from an answer what a report may show.
+func fromResponse(r *httpx.Response) *exchange {
+	return &exchange{
+		method: r.Method, url: r.URL, status: r.Status,
+		requestHeader: r.RequestHeader, header: r.Header, body: r.Body, note: r.Note,
+		timings: Timings{
+			DNS: milliseconds(r.Timings.DNS), Connect: milliseconds(r.Timings.Connect), TLS: milliseconds(r.Timings.TLS),
+			Wait: milliseconds(r.Timings.Wait), Body: milliseconds(r.Timings.Body),
+		},
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// cookies gives the cookies that an answer sets.
+func cookies(h http.Header) []*http.Cookie {
+	if len(h["Set-Cookie"]) == 0 {
+		return nil
+	}
+	return (&http.Response{Header: h}).Cookies()
+}
+
+// bearerRefused reports whether a 401 says that the token is no longer valid
+// (RFC 6750, 3.1).
+func bearerRefused(r *httpx.Response) bool {
+	return r.Status == http.StatusUnauthorized &&
+		(strings.Contains(strings.Join(r.Header["Www-Authenticate"], " "), "invalid_token") || strings.Contains(r.Body, "invalid_token"))
+}
