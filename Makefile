@@ -1,0 +1,33 @@
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 10s
+
+.PHONY: build test lint bench fuzz golden docs check
+
+build: ## the program
+	go build -trimpath -o iflowtest ./cmd/iflowtest
+
+test: ## every test
+	go test -race -shuffle=on ./...
+
+lint: ## vet, staticcheck, gofmt, go.mod
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	test -z "$$(gofmt -l .)"
+	go mod tidy -diff
+
+bench: ## every benchmark, once
+	go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	go list -f '{{.ImportPath}}' ./... | while read p; do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+golden: ## rewrite the golden files
+	go test ./... -update
+
+docs: ## rewrite the reference under docs/
+	go run ./cmd/iflowtest docs --out docs
+
+check: lint test ## what CI runs
+	bash .ci/run
