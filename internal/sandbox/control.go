@@ -136,7 +136,7 @@ func (t *Tenant) state() state {
 		s.Runtime.Flows = append(s.Runtime.Flows, flowState{f.ID, f.Endpoint, f.Role})
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
-	s.API.Packages = []string{}
+	s.API.Packages = sorted(t.api.Packages())
 	return s
 }
 

@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"iflowtest/internal/sandbox/api"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/messagelog"
@@ -35,7 +36,7 @@ const (
 	Token        = token.Part
 	TokenMTLS    = "token-mtls"
 	Runtime      = iflow.Part
-	API          = "api"
+	API          = api.Part
 	Entitlements = "entitlements"
 	Destination  = "destination"
 	Control      = "control"
@@ -82,6 +83,7 @@ type Tenant struct {
 	faults     fault.Set
 	subaccount *subaccount.Subaccount
 	runtime    *iflow.Runtime
+	api        *api.API
 	logs       messagelog.Store
 	requests   requestLog
 	handlers   map[string]http.Handler
@@ -119,12 +121,17 @@ func New(o Options) (*Tenant, error) {
 	if t.runtime, err = iflow.New(iflow.Options{Access: issuer, Faults: &t.faults, Logs: &t.logs, Flows: config.flows}); err != nil {
 		return nil, err
 	}
+	t.api = api.New(api.Options{
+		Access: issuer, Faults: &t.faults, Logs: &t.logs, Flows: t.runtime.Flows,
+		Origin: func() string { return t.URL(API) }, Runtime: func() string { return t.URL(Runtime) },
+	})
 	t.handlers = map[string]http.Handler{}
 	for _, part := range Parts() {
 		t.handlers[part] = t.front(part, notBuilt(part))
 	}
 	t.handlers[Token] = t.front(Token, issuer)
 	t.handlers[Runtime] = t.front(Runtime, t.runtime)
+	t.handlers[API] = t.front(API, t.api)
 	t.handlers[Control] = t.front(Control, t.control())
 	return t, nil
 }

@@ -1,0 +1,230 @@
+// Package api is the Cloud Integration OData API of the sandbox: integration
+// packages, message processing logs, and what is deployed (wire/sap.md 6).
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"iflowtest/internal/sandbox/csrf"
+	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/iflow"
+	"iflowtest/internal/sandbox/messagelog"
+	"iflowtest/internal/sandbox/odata"
+	"iflowtest/internal/sandbox/page"
+	"iflowtest/internal/sandbox/subaccount"
+	"iflowtest/internal/sandbox/token"
+)
+
+// Part is the name of the part of the tenant.
+const Part = "api"
+
+// Root is the path of the service.
+const Root = "/api/v1"
+
+// Roles of the areas (wire/sap.md 1.5).
+const (
+	packagesRead   = "WorkspacePackagesRead"
+	packagesEdit   = "WorkspacePackagesEdit"
+	monitoringRead = "MonitoringDataRead"
+	payloadsRead   = "MessagePayloadsRead"
+)
+
+// Options is what the API needs.
+type Options struct {
+	Access *token.Server
+	Faults *fault.Set
+	Logs   *messagelog.Store
+	// Flows gives what is deployed, sorted by ID.
+	Flows func() []iflow.Flow
+	// Origin and Runtime give the origins of the API and of the runtime.
+	Origin, Runtime func() string
+}
+
+// API answers the requests below Root. It is safe for concurrent use.
+type API struct {
+	o        Options
+	sets     []set
+	packages packages
+	sessions csrf.Sessions
+	// deployed is when the flows were.
+	deployed time.Time
+}
+
+// set is an entity set, or a resource that stands in the same place.
+type set struct {
+	name string
+	// read is the role that GET wants, edit the one of everything else.
+	read, edit string
+	// serve answers; nil: the platform has the set, the sandbox not yet.
+	serve func(c *call)
+}
+
+// New makes the API with the package of the built-in flows in it.
+func New(o Options) *API {
+	a := &API{o: o, deployed: o.Faults.Now()}
+	a.packages.add(newPackage(packageSpec{
+		ID: FlowPackage, Name: "Sandbox Flows", ShortText: "The integration flows of the sandbox", Version: "1.0.0",
+	}, a.deployed, "sandbox"))
+	a.sets = []set{
+		{"BuildAndDeployStatus", packagesRead, packagesEdit, nil},
+		{"CustomTagConfigurations", packagesRead, packagesEdit, nil},
+		{"DeployIntegrationDesigntimeArtifact", "WorkspaceArtifactsDeploy", "WorkspaceArtifactsDeploy", nil},
+		{"IntegrationDesigntimeArtifacts", packagesRead, packagesEdit, nil},
+		{"IntegrationPackages", packagesRead, packagesEdit, a.servePackages},
+		{"IntegrationRuntimeArtifacts", monitoringRead, "WorkspaceArtifactsDeploy", a.serveRuntimeArtifacts},
+		{"KeystoreEntries", monitoringRead, "SecurityMaterialEdit", nil},
+		{"MessageProcessingLogs", monitoringRead, monitoringRead, a.serveLogs},
+		{"OAuth2ClientCredentials", "CredentialsRead", "CredentialsEdit", nil},
+		{"ServiceEndpoints", monitoringRead, monitoringRead, a.serveEndpoints},
+		{"UserCredentials", "CredentialsRead", "CredentialsEdit", nil},
+	}
+	return a
+}
+
+// Packages gives the IDs of the integration packages, sorted.
+func (a *API) Packages() []string { return a.packages.ids() }
+
+// call is one request to a set.
+type call struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	out    *odata.Writer
+	caller *token.Caller
+	path   []odata.Segment
+	query  odata.Query
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), Root)
+	if !ok || path != "" && path[0] != '/' {
+		page.Write(w, http.StatusNotFound, "")
+		return
+	}
+	c := &call{w: w, r: r, out: &odata.Writer{Root: a.o.Origin() + Root, JSON: odata.WantsJSON(r), Now: a.o.Faults.Now()}}
+	if c.caller = a.o.Access.Access(w, r, Part, subaccount.PlanAPI, true); c.caller == nil {
+		c.fail(odata.Errorf(http.StatusUnauthorized, "Full authentication is required to access this resource"))
+		return
+	}
+	if !a.handshake(c) {
+		return
+	}
+	if strings.Trim(path, "/") == "" {
+		a.services(c)
+		return
+	}
+	a.dispatch(c, path)
+}
+
+// handshake gives a token to who asks, and wants one, with its cookies, for
+// what a caller with basic authentication changes (wire/sap.md 6.1).
+func (a *API) handshake(c *call) bool {
+	switch {
+	case !csrf.Modifies(c.r.Method) && csrf.IsFetch(c.r):
+		a.sessions.Grant(c.w, c.r)
+	case csrf.Modifies(c.r.Method) && c.caller.Basic && !a.sessions.Valid(c.r):
+		a.sessions.Refuse(c.w)
+		c.fail(odata.Errorf(http.StatusForbidden, "CSRF token validation failed"))
+		return false
+	}
+	return true
+}
+
+func (a *API) services(c *call) {
+	if !c.allow(http.MethodGet, http.MethodHead) {
+		return
+	}
+	var names []string
+	for _, s := range a.sets {
+		if s.serve != nil {
+			names = append(names, s.name)
+		}
+	}
+	c.out.Services(c.w, names)
+}
+
+// dispatch finds the set, checks the role and hands over.
+func (a *API) dispatch(c *call, path string) {
+	var err *odata.Error
+	if c.path, err = odata.ParsePath(path); err != nil {
+		c.fail(err)
+		return
+	}
+	name := c.path[0].Name
+	at := slices.IndexFunc(a.sets, func(s set) bool { return s.name == name })
+	if at < 0 {
+		c.fail(odata.Errorf(http.StatusNotFound, "Could not find an entity set or function import for '%s'.", name))
+		return
+	}
+	s := a.sets[at]
+	role := s.read
+	if csrf.Modifies(c.r.Method) {
+		role = s.edit
+	}
+	if !c.caller.May(role) {
+		c.fail(odata.Errorf(http.StatusForbidden, "The role %s is required.", role))
+		return
+	}
+	if s.serve == nil {
+		c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have %s yet.", name))
+		return
+	}
+	if c.query, err = odata.ParseQuery(c.r.URL.Query()); err != nil {
+		c.fail(err)
+		return
+	}
+	s.serve(c)
+}
+
+func (c *call) fail(err *odata.Error) { c.out.Error(c.w, err) }
+
+// allow reports whether the method is one of those, and answers if not.
+func (c *call) allow(methods ...string) bool {
+	if slices.Contains(methods, c.r.Method) {
+		return true
+	}
+	c.w.Header().Set("Allow", strings.Join(methods, ", "))
+	c.fail(odata.Errorf(http.StatusMethodNotAllowed, "%s is not allowed here", c.r.Method))
+	return false
+}
+
+// list answers with the rows the query asks for.
+func (c *call) list(name string, rows []*odata.Entity) {
+	page, err := c.query.Apply(rows)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.out.List(c.w, name, page, c.query, &url.URL{RawQuery: c.r.URL.RawQuery})
+}
+
+// related answers with the rows of a navigation property, on which the
+// platform ignores $skip without a word (wire/sap.md 6.6).
+func (c *call) related(rows []*odata.Entity) {
+	c.query.Skip = 0
+	name := strings.TrimPrefix(c.r.URL.EscapedPath(), Root+"/")
+	c.list(name, rows)
+}
+
+func (c *call) unknown(what, id string) {
+	c.fail(odata.Errorf(http.StatusNotFound, "Requested entity could not be found: %s '%s'.", what, id))
+}
+
+func (c *call) nowhere() {
+	c.fail(odata.Errorf(http.StatusNotFound, "Could not find the resource '%s'.", strings.TrimPrefix(c.r.URL.Path, Root+"/")))
+}
+
+// textValue answers with a value as it is, or with 204 when there is none.
+func (c *call) textValue(text string) {
+	if text == "" {
+		c.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	c.w.WriteHeader(http.StatusOK)
+	c.w.Write([]byte(text)) // a caller that went away needs no answer
+}

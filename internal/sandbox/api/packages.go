@@ -1,0 +1,281 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"iflowtest/internal/sandbox/odata"
+	"iflowtest/internal/sandbox/subaccount"
+)
+
+// FlowPackage is the ID of the package the built-in flows belong to.
+const FlowPackage = "SandboxFlows"
+
+// maxEntity bounds the body of a request that creates or changes an entity.
+const maxEntity = 40 << 20
+
+// packageSpec is what a caller may say of an integration package.
+type packageSpec struct {
+	ID                string `json:"Id"`
+	Name              string `json:"Name"`
+	Description       string `json:"Description"`
+	ShortText         string `json:"ShortText"`
+	Version           string `json:"Version"`
+	Vendor            string `json:"Vendor"`
+	Mode              string `json:"Mode"`
+	SupportedPlatform string `json:"SupportedPlatform"`
+	Products          string `json:"Products"`
+	Keywords          string `json:"Keywords"`
+	Countries         string `json:"Countries"`
+	Industries        string `json:"Industries"`
+	LineOfBusiness    string `json:"LineOfBusiness"`
+}
+
+// integrationPackage is a package as it is kept.
+type integrationPackage struct {
+	packageSpec
+	resource            string
+	created, modified   time.Time
+	createdBy, changeBy string
+}
+
+func newPackage(spec packageSpec, now time.Time, by string) *integrationPackage {
+	spec.Version = cmp.Or(spec.Version, "1.0.0")
+	spec.SupportedPlatform = cmp.Or(spec.SupportedPlatform, "SAP Cloud Integration")
+	spec.Mode = "EDIT_ALLOWED"
+	return &integrationPackage{
+		packageSpec: spec, resource: strings.ReplaceAll(subaccount.NewGUID(), "-", ""),
+		created: now, modified: now, createdBy: by, changeBy: by,
+	}
+}
+
+// entity gives the row (wire/sap.md 6.6): dates are texts of milliseconds.
+func (p *integrationPackage) entity() *odata.Entity {
+	millis := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+	return &odata.Entity{
+		Set: "IntegrationPackages", Type: "IntegrationPackage", Key: odata.Key(p.ID),
+		Properties: []odata.Property{
+			{Name: "Id", Value: p.ID}, {Name: "Name", Value: p.Name}, {Name: "ResourceId", Value: p.resource},
+			{Name: "Description", Value: p.Description}, {Name: "ShortText", Value: p.ShortText}, {Name: "Version", Value: p.Version},
+			{Name: "Vendor", Value: p.Vendor}, {Name: "PartnerContent", Value: false}, {Name: "UpdateAvailable", Value: false},
+			{Name: "Mode", Value: p.Mode}, {Name: "SupportedPlatform", Value: p.SupportedPlatform},
+			{Name: "ModifiedBy", Value: p.changeBy}, {Name: "CreationDate", Value: millis(p.created)},
+			{Name: "ModifiedDate", Value: millis(p.modified)}, {Name: "CreatedBy", Value: p.createdBy},
+			{Name: "Products", Value: p.Products}, {Name: "Keywords", Value: p.Keywords}, {Name: "Countries", Value: p.Countries},
+			{Name: "Industries", Value: p.Industries}, {Name: "LineOfBusiness", Value: p.LineOfBusiness},
+			{Name: "PackageContent", Value: nil},
+			{Name: "IntegrationDesigntimeArtifacts", Value: odata.Link{}},
+			{Name: "ValueMappingDesigntimeArtifacts", Value: odata.Link{}},
+			{Name: "MessageMappingDesigntimeArtifacts", Value: odata.Link{}},
+			{Name: "ScriptCollectionDesigntimeArtifacts", Value: odata.Link{}},
+			{Name: "CustomTags", Value: odata.Link{}},
+		},
+	}
+}
+
+// packages is the packages of the tenant. It is safe for concurrent use.
+type packages struct {
+	mu   sync.RWMutex
+	byID map[string]*integrationPackage // replaced, never changed
+}
+
+// add keeps a package; false when its ID or its name is taken.
+func (ps *packages) add(p *integrationPackage) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for _, other := range ps.byID {
+		if other.ID == p.ID || other.Name == p.Name {
+			return false
+		}
+	}
+	if ps.byID == nil {
+		ps.byID = map[string]*integrationPackage{}
+	}
+	ps.byID[p.ID] = p
+	return true
+}
+
+func (ps *packages) get(id string) (*integrationPackage, bool) {
+	ps.mu.RLock()
+	defer ps.mu.RUnlock()
+	p, ok := ps.byID[id]
+	return p, ok
+}
+
+func (ps *packages) replace(p *integrationPackage) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if _, ok := ps.byID[p.ID]; ok {
+		ps.byID[p.ID] = p
+	}
+}
+
+func (ps *packages) remove(id string) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	_, ok := ps.byID[id]
+	delete(ps.byID, id)
+	return ok
+}
+
+func (ps *packages) ids() []string {
+	ps.mu.RLock()
+	defer ps.mu.RUnlock()
+	return slices.Sorted(maps.Keys(ps.byID))
+}
+
+// servePackages answers IntegrationPackages and what is below.
+func (a *API) servePackages(c *call) {
+	id, one := c.path[0].Key()
+	switch {
+	case len(c.path) == 1 && c.path[0].Keys == nil:
+		a.packageSet(c)
+	case !one:
+		c.nowhere()
+	case len(c.path) == 1:
+		a.onePackage(c, id)
+	default:
+		a.packageContents(c, id)
+	}
+}
+
+func (a *API) packageSet(c *call) {
+	if !c.allow(http.MethodGet, http.MethodPost) {
+		return
+	}
+	if c.r.Method == http.MethodPost {
+		a.createPackage(c)
+		return
+	}
+	var rows []*odata.Entity
+	for _, id := range a.packages.ids() {
+		if p, ok := a.packages.get(id); ok {
+			rows = append(rows, p.entity())
+		}
+	}
+	c.list("IntegrationPackages", rows)
+}
+
+// packageID is what a package may be called: letters and digits.
+var packageID = regexp.MustCompile(`^[A-Za-z0-9]{1,150}$`)
+
+func (a *API) createPackage(c *call) {
+	spec, err := readPackage(c)
+	if err == nil {
+		err = spec.check()
+	}
+	if err != nil {
+		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		return
+	}
+	p := newPackage(spec, a.o.Faults.Now(), c.caller.Name)
+	if !a.packages.add(p) {
+		// As with artifacts, a business error is a 500 with text (wire/sap.md 6.1).
+		http.Error(c.w, fmt.Sprintf("Integration Package with Id '%s' or Name '%s' already exists.", p.ID, p.Name), http.StatusInternalServerError)
+		return
+	}
+	e := p.entity()
+	c.w.Header().Set("Location", c.out.Root+"/IntegrationPackages('"+p.ID+"')")
+	c.out.Entity(c.w, http.StatusCreated, e, odata.Query{})
+}
+
+func (spec packageSpec) check() error {
+	var errs []error
+	if !packageID.MatchString(spec.ID) {
+		errs = append(errs, fmt.Errorf("Id '%s' is not valid: it may hold letters and digits only", spec.ID))
+	}
+	if strings.TrimSpace(spec.Name) == "" {
+		errs = append(errs, errors.New("Name is mandatory"))
+	}
+	return errors.Join(errs...)
+}
+
+// readPackage reads the JSON of a package, bare or inside "d".
+func readPackage(c *call) (packageSpec, error) {
+	var spec packageSpec
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxEntity))
+	if err != nil {
+		return spec, errors.New("the body is too large or did not arrive")
+	}
+	var wrapped struct {
+		D json.RawMessage `json:"d"`
+	}
+	if err := json.Unmarshal(body, &wrapped); err != nil {
+		return spec, errors.New("the body is no JSON object")
+	}
+	if len(wrapped.D) > 0 {
+		body = wrapped.D
+	}
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&spec); err != nil {
+		return spec, errors.New("the body is no integration package: its properties are texts")
+	}
+	return spec, nil
+}
+
+func (a *API) onePackage(c *call, id string) {
+	if !c.allow(http.MethodGet, http.MethodPut, http.MethodDelete) {
+		return
+	}
+	p, ok := a.packages.get(id)
+	if !ok {
+		c.unknown("Integration Package", id)
+		return
+	}
+	switch c.r.Method {
+	case http.MethodGet:
+		c.out.Entity(c.w, http.StatusOK, p.entity(), c.query)
+	case http.MethodPut:
+		a.changePackage(c, p)
+	default:
+		if !a.packages.remove(id) {
+			c.unknown("Integration Package", id)
+			return
+		}
+		c.w.WriteHeader(http.StatusAccepted)
+	}
+}
+
+func (a *API) changePackage(c *call, old *integrationPackage) {
+	spec, err := readPackage(c)
+	if err != nil {
+		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		return
+	}
+	spec.ID, spec.Name = old.ID, cmp.Or(spec.Name, old.Name)
+	p := newPackage(spec, a.o.Faults.Now(), c.caller.Name)
+	p.resource, p.created, p.createdBy = old.resource, old.created, old.createdBy
+	a.packages.replace(p)
+	c.w.WriteHeader(http.StatusAccepted)
+}
+
+// packageContents answers the navigation lists of a package. Design-time
+// artifacts are not kept yet, so that every list is empty.
+func (a *API) packageContents(c *call, id string) {
+	if !c.allow(http.MethodGet) {
+		return
+	}
+	p, ok := a.packages.get(id)
+	if !ok {
+		c.unknown("Integration Package", id)
+		return
+	}
+	for _, property := range p.entity().Properties {
+		if _, link := property.Value.(odata.Link); link && len(c.path) == 2 && property.Name == c.path[1].Name && c.path[1].Keys == nil {
+			c.related(nil)
+			return
+		}
+	}
+	c.nowhere()
+}

@@ -1,0 +1,351 @@
+// Package odata is the protocol of the sandbox's OData API, apart from what
+// its sets hold: OData 2.0 as Cloud Integration speaks it (wire/sap.md 6.1).
+// It reads resource paths and query options, filters and sorts rows, and
+// writes them as JSON or, as that is the default of the platform, as Atom.
+package odata
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// PageSize is the most rows an answer holds; the rest is behind __next.
+const PageSize = 1000
+
+// Entity is a row of a set.
+type Entity struct {
+	// Set is the name of the set, Type that of the entity type in the
+	// namespace com.sap.hci.api.
+	Set, Type string
+	// Key is what stands in the parentheses of its address, as [Key] and
+	// [Keys] write it; empty for a complex value.
+	Key        string
+	Properties []Property
+}
+
+// Property is a member of an entity. Value is nil, a string, bool, int64,
+// time.Time (shown in milliseconds), Link, or *Entity for a complex value.
+type Property struct {
+	Name  string
+	Value any
+}
+
+// Link is a navigation property. Rows gives what it leads to when $expand asks
+// for it; nil: it is never expanded.
+type Link struct{ Rows func() []*Entity }
+
+// Key writes a text as the only key of an entity.
+func Key(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// get gives the value of a path such as "Name" or "IntegrationArtifact/Id".
+func (e *Entity) get(path string) (any, bool) {
+	name, rest, deeper := strings.Cut(path, "/")
+	at := slices.IndexFunc(e.Properties, func(p Property) bool { return p.Name == name })
+	if at < 0 {
+		return nil, false
+	}
+	v := e.Properties[at].Value
+	if inner, ok := v.(*Entity); ok && deeper {
+		return inner.get(rest)
+	}
+	if _, link := v.(Link); link || deeper {
+		return nil, false
+	}
+	return v, true
+}
+
+// Error is an answer that is an error. It is written by [Error.Write].
+type Error struct {
+	Status  int
+	Message string
+}
+
+// Errorf makes an error.
+func Errorf(status int, format string, args ...any) *Error {
+	return &Error{status, fmt.Sprintf(format, args...)}
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Segment is one step of a resource path: a set or a navigation property, with
+// the keys in its parentheses where it has some. A single key has the name "".
+type Segment struct {
+	Name string
+	Keys map[string]string
+}
+
+// Key gives the only key of the segment.
+func (s Segment) Key() (string, bool) {
+	k, ok := s.Keys[""]
+	return k, ok && len(s.Keys) == 1
+}
+
+// ParsePath reads a resource path below the service root, percent-encoded as
+// it came: "IntegrationPackages('P')/IntegrationDesigntimeArtifacts".
+func ParsePath(escaped string) ([]Segment, *Error) {
+	var path []Segment
+	for part := range strings.SplitSeq(strings.Trim(escaped, "/"), "/") {
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return nil, Errorf(http.StatusBadRequest, "the path is not percent-encoded: %q", part)
+		}
+		segment, ok := parseSegment(text)
+		if !ok {
+			return nil, Errorf(http.StatusBadRequest, "cannot read the path segment %q", text)
+		}
+		path = append(path, segment)
+	}
+	return path, nil
+}
+
+func parseSegment(text string) (Segment, bool) {
+	name, rest, hasKeys := strings.Cut(text, "(")
+	if name == "" {
+		return Segment{}, false
+	}
+	if !hasKeys {
+		return Segment{Name: name}, true
+	}
+	s := Segment{Name: name, Keys: map[string]string{}}
+	l := &lexer{text: rest}
+	for {
+		t := l.next()
+		keyName := ""
+		if t.kind == word && l.peek() == '=' {
+			keyName = t.text
+			l.at++
+			t = l.next()
+		}
+		if t.kind != quoted && t.kind != digits {
+			return Segment{}, false
+		}
+		if _, twice := s.Keys[keyName]; twice {
+			return Segment{}, false
+		}
+		s.Keys[keyName] = t.text
+		switch t = l.next(); {
+		case t.kind == mark && t.text == ",":
+		case t.kind == mark && t.text == ")" && l.next().kind == end:
+			return s, true
+		default:
+			return Segment{}, false
+		}
+	}
+}
+
+// Query is the query options of a request.
+type Query struct {
+	Filter *Filter
+	Order  []Order
+	// Top is -1 when it is not there.
+	Top, Skip int
+	// Token is $skiptoken: the number of rows of the pages before.
+	Token  int
+	Count  bool
+	Expand []string
+	Select []string
+}
+
+// Order is one column of $orderby.
+type Order struct {
+	Path       string
+	Descending bool
+}
+
+// ParseQuery reads the query options; those without a "$" are the caller's.
+// $format is refused: the platform gives JSON only for "Accept:
+// application/json" (wire/sap.md 6.1).
+func ParseQuery(values url.Values) (Query, *Error) {
+	q := Query{Top: -1}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !strings.HasPrefix(name, "$") {
+			continue
+		}
+		if err := q.set(name, values.Get(name)); err != nil {
+			return Query{}, err
+		}
+	}
+	return q, nil
+}
+
+func (q *Query) set(name, value string) *Error {
+	var err *Error
+	switch name {
+	case "$filter":
+		q.Filter, err = ParseFilter(value)
+	case "$orderby":
+		q.Order, err = parseOrder(value)
+	case "$top":
+		q.Top, err = wholeNumber(name, value)
+	case "$skip":
+		q.Skip, err = wholeNumber(name, value)
+	case "$skiptoken":
+		q.Token, err = wholeNumber(name, value)
+	case "$inlinecount":
+		if value != "allpages" && value != "none" {
+			return Errorf(http.StatusBadRequest, "$inlinecount %q: want allpages or none", value)
+		}
+		q.Count = value == "allpages"
+	case "$expand":
+		q.Expand = names(value)
+	case "$select":
+		q.Select = names(value)
+	case "$format":
+		return Errorf(http.StatusBadRequest, "the query option $format is not supported; use the header Accept: application/json")
+	default:
+		return Errorf(http.StatusBadRequest, "unknown query option %q", name)
+	}
+	return err
+}
+
+func names(value string) []string {
+	var list []string
+	for name := range strings.SplitSeq(value, ",") {
+		if name = strings.TrimSpace(name); name != "" && name != "*" {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+func wholeNumber(name, value string) (int, *Error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0, Errorf(http.StatusBadRequest, "%s %q: want a whole number of at least 0", name, value)
+	}
+	return n, nil
+}
+
+func parseOrder(value string) ([]Order, *Error) {
+	var list []Order
+	for column := range strings.SplitSeq(value, ",") {
+		fields := strings.Fields(column)
+		switch {
+		case len(fields) == 1, len(fields) == 2 && strings.EqualFold(fields[1], "asc"):
+			list = append(list, Order{Path: fields[0]})
+		case len(fields) == 2 && strings.EqualFold(fields[1], "desc"):
+			list = append(list, Order{fields[0], true})
+		default:
+			return nil, Errorf(http.StatusBadRequest, "$orderby %q: want NAME, NAME asc or NAME desc", column)
+		}
+	}
+	return list, nil
+}
+
+// Page is the rows of an answer.
+type Page struct {
+	Rows []*Entity
+	// Count is how many rows there are in all, Counted that it was asked for.
+	Count   int
+	Counted bool
+	// Next is the $skiptoken of the next page; 0: there is none.
+	Next int
+}
+
+// Apply filters, sorts and cuts the rows. A property that rows do not have is
+// an error; of an empty set, which properties it has is not known.
+func (q *Query) Apply(rows []*Entity) (Page, *Error) {
+	kept := make([]*Entity, 0, len(rows))
+	for _, row := range rows {
+		ok, err := q.Filter.holds(row)
+		if err != nil {
+			return Page{}, err
+		}
+		if ok {
+			kept = append(kept, row)
+		}
+	}
+	if err := q.sort(kept); err != nil {
+		return Page{}, err
+	}
+	page := Page{Count: len(kept), Counted: q.Count}
+	kept = kept[min(q.Skip, len(kept)):]
+	if q.Top >= 0 {
+		kept = kept[:min(q.Top, len(kept))]
+	}
+	kept = kept[min(q.Token, len(kept)):]
+	if len(kept) > PageSize {
+		kept, page.Next = kept[:PageSize], q.Token+PageSize
+	}
+	page.Rows = kept
+	return page, nil
+}
+
+func (q *Query) sort(rows []*Entity) *Error {
+	for _, o := range q.Order {
+		if len(rows) == 0 {
+			return nil
+		}
+		if _, ok := rows[0].get(o.Path); !ok {
+			return Errorf(http.StatusBadRequest, "$orderby: %s has no property %q", rows[0].Type, o.Path)
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b *Entity) int {
+		for _, o := range q.Order {
+			x, _ := a.get(o.Path)
+			y, _ := b.get(o.Path)
+			c := compareNull(x, y)
+			if o.Descending {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	return nil
+}
+
+// compareNull orders values, null before everything.
+func compareNull(x, y any) int {
+	switch {
+	case x == nil && y == nil:
+		return 0
+	case x == nil:
+		return -1
+	case y == nil:
+		return 1
+	}
+	c, _ := compare(x, y)
+	return c
+}
+
+// compare orders two values of one type; false when they are of two.
+func compare(x, y any) (int, bool) {
+	switch x := x.(type) {
+	case string:
+		if y, ok := y.(string); ok {
+			return strings.Compare(x, y), true
+		}
+	case int64:
+		if y, ok := y.(int64); ok {
+			return cmp.Compare(x, y), true
+		}
+	case bool:
+		if y, ok := y.(bool); ok {
+			return cmp.Compare(bit(x), bit(y)), true
+		}
+	case time.Time:
+		if y, ok := y.(time.Time); ok {
+			// What is shown is what is compared: milliseconds.
+			return cmp.Compare(x.UnixMilli(), y.UnixMilli()), true
+		}
+	}
+	return 0, false
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

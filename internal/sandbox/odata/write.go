@@ -1,0 +1,300 @@
+package odata
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// namespace is that of the entity types.
+const namespace = "com.sap.hci.api."
+
+// Writer writes entities. Its methods give the body of an answer and the
+// headers that belong to it.
+type Writer struct {
+	// Root is the address of the service, such as
+	// http://127.0.0.1:8792/api/v1.
+	Root string
+	// JSON is set for "Accept: application/json"; otherwise Atom is written.
+	JSON bool
+	// Now is what Atom says it was updated at.
+	Now time.Time
+}
+
+// WantsJSON reports whether the request accepts JSON by name; anything else,
+// "*/*" included, gets Atom.
+func WantsJSON(r *http.Request) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for part := range strings.SplitSeq(accept, ",") {
+			media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
+			if err == nil && media == "application/json" && params["q"] != "0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// uri gives the address of an entity.
+func (w *Writer) uri(e *Entity) string {
+	return w.Root + "/" + e.Set + "(" + escapeKey(e.Key) + ")"
+}
+
+// escapeKey percent-encodes a key but for what surrounds its parts.
+func escapeKey(key string) string {
+	escaped := strings.ReplaceAll(url.QueryEscape(key), "+", "%20")
+	return strings.NewReplacer("%27", "'", "%2C", ",").Replace(escaped)
+}
+
+// Entity answers with one entity.
+func (w *Writer) Entity(rw http.ResponseWriter, status int, e *Entity, q Query) {
+	if w.JSON {
+		var b bytes.Buffer
+		b.WriteString(`{"d":`)
+		w.entityJSON(&b, e, q)
+		b.WriteString(`}`)
+		send(rw, status, "application/json", b.Bytes())
+		return
+	}
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	w.entry(&b, e, q, true)
+	send(rw, status, "application/atom+xml;type=entry;charset=utf-8", b.Bytes())
+}
+
+// List answers with a page of a set. self is the path and query it was asked
+// for with, below the root: what follows the page is an address made of it.
+func (w *Writer) List(rw http.ResponseWriter, set string, p Page, q Query, self *url.URL) {
+	next := ""
+	if p.Next > 0 {
+		values := self.Query()
+		values.Set("$skiptoken", strconv.Itoa(p.Next))
+		next = w.Root + "/" + set + "?" + values.Encode()
+	}
+	var b bytes.Buffer
+	if w.JSON {
+		w.listJSON(&b, p, q, next)
+		send(rw, http.StatusOK, "application/json", b.Bytes())
+		return
+	}
+	b.WriteString(xml.Header)
+	w.feed(&b, set, p, q, next)
+	send(rw, http.StatusOK, "application/atom+xml;type=feed;charset=utf-8", b.Bytes())
+}
+
+// Services answers with the service document, the list of sets.
+func (w *Writer) Services(rw http.ResponseWriter, sets []string) {
+	var b bytes.Buffer
+	if w.JSON {
+		encodeJSON(&b, map[string]map[string][]string{"d": {"EntitySets": sets}})
+		send(rw, http.StatusOK, "application/json", b.Bytes())
+		return
+	}
+	fmt.Fprintf(&b, `%s<service xmlns="http://www.w3.org/2007/app" xmlns:atom="http://www.w3.org/2005/Atom" xml:base="%s/"><workspace><atom:title>Default</atom:title>`, xml.Header, escape(w.Root))
+	for _, set := range sets {
+		fmt.Fprintf(&b, `<collection href="%[1]s"><atom:title>%[1]s</atom:title></collection>`, set)
+	}
+	b.WriteString(`</workspace></service>`)
+	send(rw, http.StatusOK, "application/atomsvc+xml;charset=utf-8", b.Bytes())
+}
+
+// Error answers with an error (wire/sap.md 6.1).
+func (w *Writer) Error(rw http.ResponseWriter, e *Error) {
+	var b bytes.Buffer
+	if w.JSON {
+		type message struct {
+			Lang  string `json:"lang"`
+			Value string `json:"value"`
+		}
+		type detail struct {
+			Code    string  `json:"code"`
+			Message message `json:"message"`
+		}
+		encodeJSON(&b, struct {
+			Error detail `json:"error"`
+		}{detail{http.StatusText(e.Status), message{"en", e.Message}}})
+		send(rw, e.Status, "application/json", b.Bytes())
+		return
+	}
+	fmt.Fprintf(&b, `%s<error xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><code>%s</code><message xml:lang="en">%s</message></error>`,
+		xml.Header, escape(http.StatusText(e.Status)), escape(e.Message))
+	send(rw, e.Status, "application/xml;charset=utf-8", b.Bytes())
+}
+
+func send(rw http.ResponseWriter, status int, contentType string, body []byte) {
+	h := rw.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("DataServiceVersion", "2.0")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	rw.WriteHeader(status)
+	rw.Write(body) // a caller that went away needs no answer
+}
+
+// encodeJSON writes a value as JSON, with no characters escaped for HTML.
+func encodeJSON(b *bytes.Buffer, v any) {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		b.WriteString("null")
+		return
+	}
+	b.Truncate(b.Len() - 1) // the newline
+}
+
+func (w *Writer) listJSON(b *bytes.Buffer, p Page, q Query, next string) {
+	b.WriteString(`{"d":{`)
+	if p.Counted {
+		fmt.Fprintf(b, `"__count":"%d",`, p.Count)
+	}
+	b.WriteString(`"results":[`)
+	for i, e := range p.Rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		w.entityJSON(b, e, q)
+	}
+	b.WriteByte(']')
+	if next != "" {
+		b.WriteString(`,"__next":`)
+		encodeJSON(b, next)
+	}
+	b.WriteString(`}}`)
+}
+
+func (w *Writer) entityJSON(b *bytes.Buffer, e *Entity, q Query) {
+	b.WriteString(`{"__metadata":{`)
+	if e.Key != "" {
+		uri := w.uri(e)
+		b.WriteString(`"id":`)
+		encodeJSON(b, uri)
+		b.WriteString(`,"uri":`)
+		encodeJSON(b, uri)
+		b.WriteByte(',')
+	}
+	b.WriteString(`"type":`)
+	encodeJSON(b, namespace+e.Type)
+	b.WriteByte('}')
+	for _, p := range e.Properties {
+		if !q.shows(p.Name) {
+			continue
+		}
+		b.WriteByte(',')
+		encodeJSON(b, p.Name)
+		b.WriteByte(':')
+		w.valueJSON(b, e, p, q)
+	}
+	b.WriteByte('}')
+}
+
+// shows reports whether $select asks for the property.
+func (q *Query) shows(name string) bool {
+	return len(q.Select) == 0 || slices.Contains(q.Select, name) || slices.Contains(q.Expand, name)
+}
+
+func (w *Writer) valueJSON(b *bytes.Buffer, e *Entity, p Property, q Query) {
+	switch v := p.Value.(type) {
+	case time.Time:
+		fmt.Fprintf(b, `"/Date(%d)/"`, v.UnixMilli())
+	case int64:
+		// OData 2.0 writes Edm.Int64 as text.
+		fmt.Fprintf(b, `"%d"`, v)
+	case *Entity:
+		w.entityJSON(b, v, Query{})
+	case Link:
+		if v.Rows == nil || !slices.Contains(q.Expand, p.Name) {
+			b.WriteString(`{"__deferred":{"uri":`)
+			encodeJSON(b, w.uri(e)+"/"+p.Name)
+			b.WriteString(`}}`)
+			return
+		}
+		b.WriteString(`{"results":[`)
+		for i, row := range v.Rows() {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			w.entityJSON(b, row, Query{})
+		}
+		b.WriteString(`]}`)
+	default:
+		encodeJSON(b, v)
+	}
+}
+
+// The namespaces of Atom and of OData 2.0 in it.
+const namespaces = ` xmlns="http://www.w3.org/2005/Atom" xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata" xmlns:d="http://schemas.microsoft.com/ado/2007/08/dataservices"`
+
+func (w *Writer) feed(b *bytes.Buffer, set string, p Page, q Query, next string) {
+	fmt.Fprintf(b, `<feed%s xml:base="%s/"><id>%s/%s</id><title type="text">%s</title><updated>%s</updated>`,
+		namespaces, escape(w.Root), escape(w.Root), set, set, atomTime(w.Now))
+	if p.Counted {
+		fmt.Fprintf(b, `<m:count>%d</m:count>`, p.Count)
+	}
+	for _, e := range p.Rows {
+		w.entry(b, e, q, false)
+	}
+	if next != "" {
+		fmt.Fprintf(b, `<link rel="next" href="%s"/>`, escape(next))
+	}
+	b.WriteString(`</feed>`)
+}
+
+func (w *Writer) entry(b *bytes.Buffer, e *Entity, q Query, root bool) {
+	b.WriteString(`<entry`)
+	if root {
+		fmt.Fprintf(b, `%s xml:base="%s/"`, namespaces, escape(w.Root))
+	}
+	uri := w.uri(e)
+	relative := strings.TrimPrefix(uri, w.Root+"/")
+	fmt.Fprintf(b, `><id>%s</id><title type="text">%s</title><updated>%s</updated><category term="%s" scheme="http://schemas.microsoft.com/ado/2007/08/dataservices/scheme"/><link href="%s" rel="edit" title="%s"/>`,
+		escape(uri), e.Set, atomTime(w.Now), namespace+e.Type, escape(relative), e.Type)
+	for _, p := range e.Properties {
+		if _, ok := p.Value.(Link); ok && q.shows(p.Name) {
+			fmt.Fprintf(b, `<link href="%s/%s" rel="http://schemas.microsoft.com/ado/2007/08/dataservices/related/%s" title="%s" type="application/atom+xml;type=feed"/>`,
+				escape(relative), p.Name, p.Name, p.Name)
+		}
+	}
+	b.WriteString(`<content type="application/xml"><m:properties>`)
+	w.properties(b, e.Properties, q)
+	b.WriteString(`</m:properties></content></entry>`)
+}
+
+func (w *Writer) properties(b *bytes.Buffer, list []Property, q Query) {
+	for _, p := range list {
+		if !q.shows(p.Name) {
+			continue
+		}
+		switch v := p.Value.(type) {
+		case Link:
+		case nil:
+			fmt.Fprintf(b, `<d:%s m:null="true"/>`, p.Name)
+		case time.Time:
+			fmt.Fprintf(b, `<d:%s m:type="Edm.DateTime">%s</d:%s>`, p.Name, v.UTC().Format("2006-01-02T15:04:05.000"), p.Name)
+		case int64:
+			fmt.Fprintf(b, `<d:%s m:type="Edm.Int64">%d</d:%s>`, p.Name, v, p.Name)
+		case bool:
+			fmt.Fprintf(b, `<d:%s m:type="Edm.Boolean">%t</d:%s>`, p.Name, v, p.Name)
+		case *Entity:
+			fmt.Fprintf(b, `<d:%s m:type="%s">`, p.Name, namespace+v.Type)
+			w.properties(b, v.Properties, Query{})
+			fmt.Fprintf(b, `</d:%s>`, p.Name)
+		case string:
+			fmt.Fprintf(b, `<d:%s>%s</d:%s>`, p.Name, escape(v), p.Name)
+		}
+	}
+}
+
+func atomTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func escape(s string) string {
+	var b bytes.Buffer
+	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes everything
+	return b.String()
+}
