@@ -85,6 +85,7 @@ type console struct {
 type consoleUnit struct {
 	key      unitKey
 	start    runner.Event
+	started  bool      // a scenario-start came
 	began    time.Time // by the clock, for live lines
 	steps    stepQueue
 	counts   runner.Counts
@@ -215,6 +216,7 @@ func (c *console) unit(e *runner.Event) *consoleUnit {
 // did is forgotten then, as its last run counts.
 func (c *console) scenarioStart(e *runner.Event) {
 	u := c.unit(e)
+	u.started = true
 	u.steps, u.counts, u.reason = stepQueue{}, runner.Counts{}, ""
 	u.details.Reset()
 	u.failures.Reset()
@@ -352,7 +354,9 @@ func (c *console) scenarioEnd(u *consoleUnit, e *runner.Event) {
 		whole.Reason = cmp.Or(e.Reason, u.reason)
 		u.failures.WriteString(c.failure(&whole))
 	}
-	tally(&c.scenarios, e)
+	if u.started {
+		tally(&c.scenarios, e)
+	}
 	add(&c.steps, u.counts)
 	u.line = c.scenarioLine(u, e)
 	delete(c.units, u.key)
@@ -375,7 +379,7 @@ func (c *console) scenarioLine(u *consoleUnit, e *runner.Event) string {
 	if file := cmp.Or(e.File, u.start.File); file != "" {
 		s += file + "  "
 	}
-	s += scenarioTitle(e)
+	s += cmp.Or(scenarioTitle(e), "outside of scenarios")
 	if e.Outcome == runner.Skip {
 		if reason := cmp.Or(e.Reason, u.reason); reason != "" {
 			s += c.paint(dim, "  ("+oneLine(reason)+")")
@@ -447,7 +451,8 @@ func (c *console) printUnit(u *consoleUnit) {
 func (c *console) finish(e *runner.Event) {
 	c.finished = true
 	for _, u := range sortedUnits(c.units) {
-		c.scenarioEnd(u, unended(&u.start, u.steps.current() != nil, c.last))
+		outcome := worst(u.counts.Passed, u.counts.Failed, u.counts.Errors)
+		c.scenarioEnd(u, unended(&u.start, u.started, u.steps.current() != nil, outcome, c.last))
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.waiting)) {
 		c.printUnits(c.waiting[id])

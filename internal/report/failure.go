@@ -21,7 +21,10 @@ const (
 // title names a step: "Order intake › accepts an order".
 func title(e *runner.Event) string {
 	s := scenarioTitle(e)
-	if e.Step != "" {
+	switch {
+	case s == "":
+		s = oneLine(e.Step)
+	case e.Step != "":
 		s += " › " + oneLine(e.Step)
 	}
 	if e.Cleanup {
@@ -43,7 +46,10 @@ func scenarioTitle(e *runner.Event) string {
 // last one names the exchange.
 func problems(e *runner.Event, color bool) string {
 	var blocks []block
-	place := diag.Position{File: e.File, Line: e.Line, Column: e.Column}
+	var place diag.Position
+	if e.File != "" {
+		place = diag.Position{File: e.File, Line: e.Line, Column: e.Column}
+	}
 	if e.Err != nil {
 		d := diag.Errorf(place, e.Err.Type, "%s", e.Err.Message)
 		if e.Err.Cure != "" {

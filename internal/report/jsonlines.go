@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"time"
 
 	"iflowtest/runner"
 )
@@ -38,10 +39,13 @@ func (j *jsonLines) Event(e *runner.Event) error {
 	if j.fault.err != nil {
 		return nil
 	}
-	utc := *e
-	utc.Time = e.Time.UTC()
+	if e.Time.Location() != time.UTC {
+		utc := *e
+		utc.Time = e.Time.UTC()
+		e = &utc
+	}
 	j.line.Reset()
-	if err := j.encoder.Encode(&utc); err != nil {
+	if err := j.encoder.Encode(e); err != nil {
 		j.fault.set(err)
 		return j.fault.tell()
 	}

@@ -68,14 +68,15 @@ type junitReporter struct {
 
 // junitUnit is a scenario, or a row of one, that runs.
 type junitUnit struct {
-	key    unitKey
-	start  runner.Event
-	record unitRecord
-	steps  stepQueue
-	names  names
-	buffer []byte                 // cases that are not in the spool yet
-	former map[string]flakyResult // what failed before the scenario was started again
-	reason string                 // why the first of the skipped steps was skipped
+	key     unitKey
+	start   runner.Event
+	started bool // a scenario-start came
+	record  unitRecord
+	steps   stepQueue
+	names   names
+	buffer  []byte                 // cases that are not in the spool yet
+	former  map[string]flakyResult // what failed before the scenario was started again
+	reason  string                 // why the first of the skipped steps was skipped
 }
 
 // unitRecord is what the spool keeps of a scenario that ended.
@@ -148,12 +149,11 @@ func (j *junitReporter) unit(e *runner.Event) *junitUnit {
 }
 
 func (j *junitReporter) start(e *runner.Event) {
-	u := j.units[keyOf(e)]
-	if u == nil {
-		u = j.unit(e)
-	} else {
+	u := j.unit(e)
+	if u.started {
 		u.again()
 	}
+	u.started = true
 	u.record.Tags = slices.Clone(e.Tags)
 }
 
@@ -418,7 +418,9 @@ func (j *junitReporter) Close() error {
 // endAll ends the scenarios that are still running.
 func (j *junitReporter) endAll() error {
 	for _, u := range j.units {
-		if err := j.endScenario(u, unended(&u.start, u.steps.current() != nil, j.last)); err != nil {
+		r := &u.record
+		outcome := worst(r.Tests-r.Failures-r.Errors-r.Skipped, r.Failures, r.Errors)
+		if err := j.endScenario(u, unended(&u.start, u.started, u.steps.current() != nil, outcome, j.last)); err != nil {
 			return err
 		}
 	}

@@ -98,6 +98,12 @@ func liveConsole(s *terminal, height int) Reporter {
 	})
 }
 
+// pass lets the simulated time go on and waits until what is due is drawn.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 func TestLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &terminal{width: 60}
@@ -114,8 +120,7 @@ func TestLive(t *testing.T) {
 		send(&runner.Event{Event: runner.RunStart, Info: &runner.RunInfo{Scenarios: 3}})
 		send(a.start().begin("sends", false).events...)
 		send(b.start().begin("waits\nlong", false).events...)
-		time.Sleep(1250 * time.Millisecond)
-		synctest.Wait()
+		pass(1250 * time.Millisecond)
 		want := "⠹ scenarios/orders.yaml  Order intake › sends  1.2 s\n" +
 			"⠹ b.yaml  Very long name of a scenario 注文の受付と…  1.2 s\n" +
 			"0 of 3 scenarios done, 2 running"
@@ -127,8 +132,7 @@ func TestLive(t *testing.T) {
 		done := len(a.events)
 		a.end("sends", 1250, passed())
 		send(a.done(runner.Pass)[done:]...)
-		time.Sleep(redraw)
-		synctest.Wait()
+		pass(redraw)
 		want = "PASS  scenarios/orders.yaml  Order intake  (1 step, 1.2 s)\n" +
 			"⠸ b.yaml  Very long name of a scenario 注文の受付と…  1.3 s\n" +
 			"1 of 3 scenarios done, 1 running"
@@ -149,8 +153,7 @@ func TestLive(t *testing.T) {
 			t.Error(s.mistake)
 		}
 		drawn := len(s.writes)
-		time.Sleep(10 * redraw)
-		synctest.Wait()
+		pass(10 * redraw)
 		if len(s.writes) != drawn {
 			t.Error("it draws after Close")
 		}
@@ -173,8 +176,7 @@ func TestLiveHeight(t *testing.T) {
 						}
 					}
 				}
-				time.Sleep(3 * redraw)
-				synctest.Wait()
+				pass(3 * redraw)
 				if limit := max(1, height-1); s.tallest > limit {
 					t.Errorf("%d live lines on %d rows:\n%s", s.tallest, height, s.shown())
 				}
@@ -205,7 +207,7 @@ func TestLiveRate(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			time.Sleep(time.Millisecond)
+			pass(time.Millisecond)
 		}
 		if n := len(s.writes); n < 5 || n > 11 {
 			t.Errorf("%d writes in a second, want about 10", n)
@@ -228,7 +230,7 @@ func TestLiveSample(t *testing.T) {
 			if err := r.Event(e); err != nil {
 				t.Error(err)
 			}
-			time.Sleep(30 * time.Millisecond)
+			pass(30 * time.Millisecond)
 		}
 		if err := r.Close(); err != nil {
 			t.Error(err)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"iflowtest/runner"
 )
 
 func TestGolden(t *testing.T) {
@@ -52,5 +54,43 @@ func TestOrder(t *testing.T) {
 				t.Errorf("verbose console differs (-in order +interleaved):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestOutsideOfScenarios has steps that belong to no scenario that runs:
+// deletions at the end of the run. They are reported, and nobody waits for a
+// scenario-end.
+func TestOutsideOfScenarios(t *testing.T) {
+	first := &scenario{id: 1, name: "A", file: "a.yaml"}
+	events := first.start().step("send", 1, passed()).done(runner.Pass)
+	events = append(events, first.step("delete key", 2, runner.Event{Outcome: runner.Pass, Cleanup: true}).events[len(events):]...)
+	deletions := &scenario{}
+	deletions.step("delete instance", 3, runner.Event{Outcome: runner.Error, Cleanup: true, Err: &runner.Problem{Type: runner.TypeCleanup, Message: "still there"}})
+	events = append(events, deletions.events...)
+
+	root := checkJUnit(t, junitOf(t, JUnitOptions{}, events), false)
+	want := []string{"scenario|delete instance", "a|send", "a|delete key"}
+	if d := cmp.Diff(want, caseNames(root)); d != "" {
+		t.Errorf("JUnit (-want +got):\n%s", d)
+	}
+	if root.Errors != 1 {
+		t.Errorf("%d errors in JUnit, want 1", root.Errors)
+	}
+	got := string(consoleOf(t, ConsoleOptions{}, events))
+	wantText := `PASS  a.yaml  A  (1 step, 1 ms)
+ERROR outside of scenarios  (1 of 1 step failed, 3 ms)
+PASS  a.yaml  A  (1 step, 2 ms)
+
+Failures
+
+ERROR delete instance (cleanup)
+still there  [cleanup]
+
+Scenarios: 1 (1 passed)
+Steps:     3 (2 passed, 1 with errors)
+FAIL: 1 scenario, 3 steps in 3 ms: the run ended before it was complete
+`
+	if d := cmp.Diff(wantText, got); d != "" {
+		t.Errorf("console (-want +got):\n%s", d)
 	}
 }

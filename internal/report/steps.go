@@ -82,14 +82,31 @@ func (s *queuedStep) interrupted(now time.Time) *runner.Event {
 	return &e
 }
 
-// unended gives the scenario-end that never came: an error, which a step that
-// is still open says already.
-func unended(start *runner.Event, open bool, now time.Time) *runner.Event {
+// unended gives the scenario-end that never came. What was started ended with
+// an error, which a step that is still open says already; what was not are
+// steps outside of a scenario, which are judged by themselves.
+func unended(start *runner.Event, started, open bool, worst runner.Outcome, now time.Time) *runner.Event {
 	e := *start
-	e.Event, e.Time, e.Outcome = runner.ScenarioEnd, now, runner.Error
+	e.Event, e.Time, e.Outcome = runner.ScenarioEnd, now, worst
 	e.DurationMs = float64(max(0, now.Sub(start.Time))) / float64(time.Millisecond)
-	if !open {
+	if open {
+		e.Outcome = runner.Error
+	} else if started {
+		e.Outcome = runner.Error
 		e.Err = &runner.Problem{Type: runner.TypeInterrupted, Message: "the run ended before this scenario did"}
 	}
 	return &e
+}
+
+// worst gives the outcome of a scenario with these steps.
+func worst(passed, failed, errors int) runner.Outcome {
+	switch {
+	case errors > 0:
+		return runner.Error
+	case failed > 0:
+		return runner.Fail
+	case passed > 0:
+		return runner.Pass
+	}
+	return runner.Skip
 }
