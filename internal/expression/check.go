@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 
 	"iflowtest/internal/diag"
@@ -44,13 +43,14 @@ type root struct {
 // check walks a syntax tree, reports every name that is wrong, and turns the
 // names that are right into calls that look their values up.
 type check struct {
-	code   string
-	at     place
-	scope  *Scope
-	config *conf.Config
-	roots  []root
-	files  []File
-	diags  diag.List
+	code  string
+	at    place
+	scope *Scope
+	roots []root
+	files []File
+	diags diag.List
+	// used are our own functions that are called.
+	used   []string
 	impure bool
 
 	lets      []string
@@ -338,8 +338,10 @@ func (c *check) member(n *ast.MemberNode, optional, chain bool) ast.Node {
 		}
 	}
 	path := sourcePath(n.Node)
+	// Within a chain, only what stands before a ?. may be missing.
+	_, deeper := n.Node.(*ast.MemberNode)
 	c.inChain = chain
-	n.Node = c.visit(n.Node, optional && n.Optional)
+	n.Node = c.visit(n.Node, optional && (n.Optional || chain && deeper))
 	c.inChain = false
 	if _, literal := n.Property.(*ast.StringNode); !literal {
 		n.Property = c.visit(n.Property, false)
@@ -502,6 +504,7 @@ func (c *check) callFunction(n *ast.CallNode, callee *ast.IdentifierNode) ast.No
 		c.report(pos, diag.ExpressionSyntax, fmt.Sprintf("%s takes %s, and %d stand here", f.name, f.arity(), len(given)), f.signature)
 		return n
 	}
+	c.used = append(c.used, f.name)
 	c.impure = c.impure || f.impure
 	c.checkLiterals(f, given)
 	if f.name == "secret" {
@@ -674,9 +677,10 @@ func (c *check) hyphenatedMember(m *ast.MemberNode, names []string, written stri
 	}
 	base := sourcePath(m.Node)
 	if base == "row" && c.scope.Columns != nil && !slices.Contains(c.scope.Columns, name) {
-		return false
+		c.rowMember(name, false, c.pos(m.Location(), last.Location()))
+		return true
 	}
-	c.report(c.pos(m.Location(), last.Location()), diag.UnknownVariable, fmt.Sprintf("unknown name %q", last.Value),
+	c.report(c.pos(last.Location(), last.Location()), diag.UnknownVariable, fmt.Sprintf("unknown name %q", last.Value),
 		fmt.Sprintf("the member %q is written %s[%q]", name, base, name))
 	return true
 }

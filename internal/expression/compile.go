@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,8 +27,9 @@ const maxCode = 32 << 10
 
 // expression is one compiled expression.
 type expression struct {
-	code string
-	pos  diag.Position
+	// written is the code as messages show it.
+	written string
+	pos     diag.Position
 	// kind is what every result is (in the words of kindOf), or "".
 	kind  string
 	roots []root
@@ -60,14 +62,13 @@ func compile(code string, at place, whole diag.Position, s *Scope) (*expression,
 	if s == nil {
 		s = &Scope{}
 	}
-	config := newConfig()
-	tree, problem := parse(code, config)
+	tree, problem := parse(code)
 	if problem != nil {
 		message, hint := syntaxMessage(problem.Message)
 		return fail(at(byteOffset(code, problem.From), 1), message, hint)
 	}
-	c := &check{code: code, at: at, scope: s, done: map[ast.Node]visited{}, config: config}
-	e := &expression{code: code, pos: whole}
+	c := &check{code: code, at: at, scope: s, done: map[ast.Node]visited{}}
+	e := &expression{written: code, pos: whole}
 	if isDirect(tree.Node) {
 		e.direct = c.direct(tree.Node, false)
 	} else {
@@ -78,7 +79,7 @@ func compile(code string, at place, whole diag.Position, s *Scope) (*expression,
 		return nil, c.diags
 	}
 	if e.direct == nil {
-		if problem := e.link(tree, config); problem != nil {
+		if problem := e.link(tree, newConfig(c.used)); problem != nil {
 			message, hint := checkMessage(problem.Message)
 			return nil, append(c.diags, diag.Errorf(at(byteOffset(code, problem.From), 1), diag.ExpressionSyntax, "%s", message).
 				WithHint("%s", hint))
@@ -104,28 +105,37 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// newConfig gives a configuration of the expression language of its own: it
-// holds a cache that is not safe for concurrent use.
-func newConfig() *conf.Config {
-	config := conf.CreateNew()
+// newConfig gives a configuration of the expression language that knows our
+// functions of those names. It holds a cache that is not safe for concurrent
+// use: each expression has its own.
+func newConfig(used []string) *conf.Config {
+	config := &conf.Config{ShortCircuit: true, MaxNodes: conf.DefaultMaxNodes, Functions: conf.FunctionsTable{}}
 	config.WithEnv(map[string]any{})
 	config.Strict = false
-	config.Optimize = false
-	for _, f := range append(functions(), internals()...) {
+	for _, f := range internals() {
 		config.Functions[f.name] = &builtin.Function{Name: f.name, Func: f.run}
+	}
+	if len(used) == 0 {
+		return config
+	}
+	for _, f := range functions() {
+		if slices.Contains(used, f.name) {
+			config.Functions[f.name] = &builtin.Function{Name: f.name, Func: f.run}
+		}
 	}
 	return config
 }
 
 // parse never panics: what the parser of the expression language does not
-// expect is a problem like any other.
-func parse(code string, config *conf.Config) (tree *parser.Tree, problem *file.Error) {
+// expect is a problem like any other. Functions that we have a version of our
+// own of are told apart later.
+func parse(code string) (tree *parser.Tree, problem *file.Error) {
 	defer func() {
 		if recover() != nil {
 			tree, problem = nil, &file.Error{Message: "unexpected end of expression"}
 		}
 	}()
-	tree, err := parser.ParseWithConfig(code, config)
+	tree, err := parser.Parse(code)
 	return tree, fileError(err)
 }
 

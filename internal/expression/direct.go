@@ -152,6 +152,13 @@ func memberOf(base, key any, path string) (any, error) {
 	case nil:
 		return nil, fmt.Errorf("%s is null, and has no %s", subject(path, "the value"), keyName(key))
 	}
+	if k := kindOf(base); k == kindOf([]any{}) || k == kindOf(map[string]any{}) {
+		plain, err := fromComputed(base)
+		if err != nil {
+			return nil, err
+		}
+		return memberOf(plain, key, path)
+	}
 	return nil, fmt.Errorf("%s is %s, and has no %s", subject(path, "the value"), kindOf(base), keyName(key))
 }
 

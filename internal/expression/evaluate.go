@@ -1,13 +1,13 @@
 package expression
 
 import (
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"time"
-
-	"crypto/rand"
 
 	"github.com/expr-lang/expr/vm"
 	"github.com/expr-lang/expr/vm/runtime"
@@ -19,7 +19,7 @@ const (
 	stateName = "$"
 	// maxTicks bounds how many elements the predicates of one evaluation look
 	// at.
-	maxTicks = 5_000_000
+	maxTicks = 2_000_000
 	// memoryBudget bounds the elements of lists and maps that one evaluation
 	// makes.
 	memoryBudget = 1_000_000
@@ -52,6 +52,13 @@ func (e *expression) eval(v *Values) (any, error) {
 		if err != nil {
 			return nil, e.explain(err)
 		}
+		switch value.(type) {
+		case nil, bool, string, json.Number, []any, map[string]any:
+			return value, nil
+		}
+		if value, err = fromComputed(value); err != nil {
+			return nil, e.fail(err.Error(), err)
+		}
 		return value, nil
 	}
 	value, err := ev.run()
@@ -81,7 +88,7 @@ func (ev *evaluation) run() (value any, err error) {
 
 // fail makes the error of this expression.
 func (e *expression) fail(message string, cause error) *Error {
-	return &Error{Pos: e.pos, Expression: e.code, Message: message, Err: cause}
+	return &Error{Pos: e.pos, Expression: e.written, Message: message, Err: cause}
 }
 
 // explain turns any error of an evaluation into *NotSetError or *Error.
@@ -208,15 +215,14 @@ func computedMember(base, key any, path string) (any, error) {
 			return list, nil
 		}
 		return nil, nil
-	case []string, []int, []float64, []map[string]any, [][]any, [2]any, [][2]any:
-		list, err := fromComputed(b)
+	case map[string]any, []any:
+	default:
+		// Lists and maps of other types come out of memberOf as plain values.
+		v, err := memberOf(base, key, path)
 		if err != nil {
 			return nil, err
 		}
-		base, err = toComputed(list)
-		if err != nil {
-			return nil, err
-		}
+		return toComputed(v)
 	}
 	return memberOf(base, key, path)
 }
@@ -232,7 +238,7 @@ func arithmetic(operator string, a, b any) (any, error) {
 	if s, ok := a.(string); ok && operator == "+" {
 		t, ok := b.(string)
 		if !ok {
-			return nil, fmt.Errorf("text + %s is not possible; string(…) makes a text", kindWord(b))
+			return nil, fmt.Errorf("text + %s is not possible; string(…) makes a text", kindOf(b))
 		}
 		if len(s)+len(t) > maxText {
 			return nil, errTooLarge
@@ -240,7 +246,10 @@ func arithmetic(operator string, a, b any) (any, error) {
 		return s + t, nil
 	}
 	if !possible(operator, a, b) {
-		message := fmt.Sprintf("%s %s %s is not possible", kindWord(a), operator, kindWord(b))
+		message := fmt.Sprintf("%s %s %s is not possible", kindOf(a), operator, kindOf(b))
+		if operator == "%" && isNumber(a) && isNumber(b) {
+			message = "% takes whole numbers; int(…) makes one"
+		}
 		if _, ok := b.(string); ok && operator == "+" && isNumber(a) {
 			message += "; string(…) makes a text, int(…) a number"
 		}
@@ -332,15 +341,4 @@ func isInteger(v any) bool {
 		return true
 	}
 	return false
-}
-
-// kindWord is kindOf without the article.
-func kindWord(v any) string {
-	k := kindOf(v)
-	for _, article := range []string{"a ", "an "} {
-		if len(k) > len(article) && k[:len(article)] == article {
-			return k[len(article):]
-		}
-	}
-	return k
 }

@@ -11,7 +11,6 @@
 package expression
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -92,7 +91,7 @@ func (e *NotSetError) Error() string { return e.Name + " was never captured" }
 type Error struct {
 	// Pos is the place of the expression; zero when none was known.
 	Pos diag.Position
-	// Expression is the code without ${ and }.
+	// Expression is the expression as written, in a text with its ${ and }.
 	Expression string
 	// Message is one line: what was found and what was wanted.
 	Message string
@@ -102,8 +101,7 @@ type Error struct {
 
 // Error gives the expression and what is wrong with it.
 func (e *Error) Error() string {
-	code := strings.Join(strings.Fields(e.Expression), " ")
-	return fmt.Sprintf("${%s}: %s", shorten(code), e.Message)
+	return shorten(strings.Join(strings.Fields(e.Expression), " ")) + ": " + e.Message
 }
 
 // Unwrap gives the cause.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/url"
 	"regexp"
@@ -255,6 +256,12 @@ func listFunctions() []function {
 			call:    func(_ *evaluation, args []any) (any, error) { return fromPairs(args[0]) },
 		},
 		{
+			name: "flatten", signature: "flatten(list)", min: 1, max: 1,
+			doc:     "The elements of the lists in the list, and of those in them.",
+			example: `flatten([[1], [2, [3]]]) == [1, 2, 3]`,
+			call:    func(_ *evaluation, args []any) (any, error) { return flatten(args[0]) },
+		},
+		{
 			name: "uniq", signature: "uniq(list)", min: 1, max: 1,
 			doc:     "The list without the elements that stand before in it.",
 			example: `uniq([1, 2, 1]) == [1, 2]`,
@@ -380,8 +387,8 @@ func (ev *evaluation) tell(name string, v any) {
 			ev.tell(name, e)
 		}
 	case map[string]any:
-		for _, e := range v {
-			ev.tell(name, e)
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			ev.tell(name, v[k])
 		}
 	}
 }
@@ -729,6 +736,39 @@ func fromPairs(v any) (any, error) {
 			return nil, fmt.Errorf("fromPairs takes keys that are texts, and that of element %d is %s", i, kindOf(pair[0]))
 		}
 		out[key] = pair[1]
+	}
+	return out, nil
+}
+
+func flatten(v any) (any, error) {
+	list, err := listOf("flatten", v)
+	if err != nil {
+		return nil, err
+	}
+	left := memoryBudget
+	out := []any{}
+	var walk func(list []any) error
+	walk = func(list []any) error {
+		for _, e := range list {
+			if left--; left < 0 {
+				return errTooLarge
+			}
+			if kindOf(e) != kindOf(list) {
+				out = append(out, e)
+				continue
+			}
+			inner, err := listOf("flatten", e)
+			if err != nil {
+				return err
+			}
+			if err := walk(inner); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := walk(list); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -1,8 +1,10 @@
 package expression
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -99,6 +101,7 @@ func tokenMessage(kind, value string) (text, hint string) {
 // checkRewrites are the messages of the type checker.
 func checkRewrites() []rewrite {
 	return []rewrite{
+		{regexp.MustCompile(`^invalid operation: (contains|startsWith|endsWith|matches) \(mismatched types (.+) and (.+)\)$`), "{1} takes two texts, found {type 2} and {type 3}", ""},
 		{regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)$`), "{type 2} {1} {type 3} is not possible", ""},
 		{regexp.MustCompile(`^invalid operation: (\S+) \(mismatched type (.+)\)$`), "{1} is not possible on {type 2}", ""},
 		{regexp.MustCompile(`^cannot use (.+) as argument \(type (.+)\) to call (\w+) ?$`), "{3} takes {type 2}, found {type 1}", ""},
@@ -181,8 +184,8 @@ func runMessage(err error) string {
 	if f := fileError(err); f != nil {
 		message = f.Message
 	}
-	if problem, ok := strings.CutPrefix(message, "error parsing regexp: "); ok {
-		return "not a regular expression: " + clean(problem)
+	if strings.HasPrefix(message, "error parsing regexp: ") {
+		return "not a regular expression: " + regexpProblem(err)
 	}
 	if text, _, ok := apply(runRewrites(), message); ok {
 		return clean(text)
@@ -192,8 +195,19 @@ func runMessage(err error) string {
 
 // regexpMessage says what is wrong with a regular expression.
 func regexpMessage(pattern string, err error) string {
-	why := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
-	return fmt.Sprintf("%q is not a regular expression: %s", shorten(pattern), clean(why))
+	return fmt.Sprintf("%q is not a regular expression: %s", shorten(pattern), regexpProblem(err))
+}
+
+// regexpProblem names the mistake and the part of the pattern it is in.
+func regexpProblem(err error) string {
+	e, ok := errors.AsType[*syntax.Error](err)
+	if !ok {
+		return clean(strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	if e.Expr == "" {
+		return e.Code.String()
+	}
+	return fmt.Sprintf("%s in %q", e.Code, shorten(e.Expr))
 }
 
 // clean makes one line of a message.
@@ -211,10 +225,9 @@ func typeWord(t string) string {
 		return "a boolean"
 	case t == "string":
 		return "text"
+	case strings.HasPrefix(t, "interface"):
+		return "a value"
 	case strings.HasPrefix(t, "int"), strings.HasPrefix(t, "uint"), strings.HasPrefix(t, "float"):
-		if t == "interface {}" || t == "interface" {
-			return "a value"
-		}
 		return "a number"
 	case strings.HasPrefix(t, "map"):
 		return "a map"

@@ -84,7 +84,6 @@ func languageFunctions() []FunctionDoc {
 		{"findLast", "findLast(list, predicate)", "The last element for which the predicate holds; nil when there is none.", `findLast([1, 2, 3], # > 1) == 3`},
 		{"findLastIndex", "findLastIndex(list, predicate)", "The number, from 0, of the last element for which the predicate holds; nil when there is none.", `findLastIndex([1, 2, 3], # > 1) == 2`},
 		{"first", "first(list)", "The first element; nil when the list is empty.", `first([1, 2]) == 1`},
-		{"flatten", "flatten(list)", "The elements of the lists in the list.", `flatten([[1], [2, [3]]]) == [1, 2, 3]`},
 		{"floor", "floor(number)", "The next whole number below.", `floor(1.8) == 1`},
 		{"fromBase64", "fromBase64(text)", "The text that a base64 text stands for.", `fromBase64("YWJj") == "abc"`},
 		{"get", "get(value, key)", "A member or an element; nil when it is not there.", `get([1, 2], 5) == nil`},

@@ -34,6 +34,9 @@ type File struct {
 // CompileText compiles a text that may hold ${…}; $${ stands for ${. The
 // template is nil exactly when the list has errors.
 func CompileText(text string, at At, s *Scope) (*Template, diag.List) {
+	if !strings.Contains(text, "${") {
+		return &Template{source: text, constant: text, constantSet: true}, nil
+	}
 	segments, problem := scan(text)
 	var list diag.List
 	t := &Template{source: text}
@@ -47,6 +50,7 @@ func CompileText(text string, at At, s *Scope) (*Template, diag.List) {
 		e, l := compile(seg.code, place, whole, s)
 		list = append(list, l...)
 		if e != nil {
+			e.written = text[seg.start:seg.end]
 			t.parts = append(t.parts, part{expression: e})
 		}
 	}
@@ -66,11 +70,15 @@ func CompileText(text string, at At, s *Scope) (*Template, diag.List) {
 // CompileExpression compiles a condition without braces around it (when:,
 // respond.when). The template is nil exactly when the list has errors.
 func CompileExpression(text string, at At, s *Scope) (*Template, diag.List) {
-	whole := at.place(0, utf8.RuneCountInString(text))
-	if code, braced := unbraced(text); braced {
-		return nil, diag.List{diag.Errorf(whole, diag.ExpressionSyntax, "an expression stands here without ${ and }").
-			WithHint("write %s", shorten(strings.TrimSpace(code)))}
+	if i := strings.Index(text, "${"); i >= 0 {
+		hint := "names are written as they are, and + joins two texts"
+		if code, braced := unbraced(text); braced {
+			hint = "write " + shorten(strings.TrimSpace(code))
+		}
+		return nil, diag.List{diag.Errorf(at.place(i, 2), diag.ExpressionSyntax, "an expression stands here without ${ and }").
+			WithHint("%s", hint)}
 	}
+	whole := at.place(0, utf8.RuneCountInString(text))
 	e, list := compile(text, at.place, whole, s)
 	if e == nil {
 		return nil, list
@@ -255,7 +263,7 @@ func (t *Template) Bool(v *Values) (bool, error) {
 	e := &Error{Expression: t.source, Message: fmt.Sprintf("a condition is true or false, and this is %s", kindOf(value))}
 	if len(t.parts) == 1 && t.parts[0].expression != nil {
 		e.Pos = t.parts[0].expression.pos
-		e.Expression = t.parts[0].expression.code
+		e.Expression = t.parts[0].expression.written
 	}
 	return false, e
 }

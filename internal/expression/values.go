@@ -1,7 +1,6 @@
 package expression
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,9 @@ import (
 // maxText bounds a text that an expression builds, in bytes: it is as large as
 // the largest body.
 const maxText = 64 << 20
+
+// maxElements bounds the elements of a value that an expression gives.
+const maxElements = 10_000_000
 
 var errTooLarge = errors.New("the value is too large")
 
@@ -65,6 +67,18 @@ func toNumber(n json.Number) (any, error) {
 // fromComputed gives what the expression language computed as a value of the
 // program: nil, bool, string, json.Number, []any or map[string]any.
 func fromComputed(v any) (any, error) {
+	n := normalizer{left: maxElements}
+	return n.value(v)
+}
+
+// normalizer is one run of fromComputed. It counts elements, because a list that
+// the expression language made can hold the same list many times over.
+type normalizer struct{ left int }
+
+func (n *normalizer) value(v any) (any, error) {
+	if n.left--; n.left < 0 {
+		return nil, errTooLarge
+	}
 	switch v := v.(type) {
 	case nil, bool, string, json.Number:
 		return v, nil
@@ -107,29 +121,31 @@ func fromComputed(v any) (any, error) {
 	case time.Location:
 		return v.String(), nil
 	case []any:
-		return fromList(v)
+		return fromList(n, v)
 	case []string:
-		return fromList(v)
+		return fromList(n, v)
 	case []int:
-		return fromList(v)
+		return fromList(n, v)
 	case []float64:
-		return fromList(v)
+		return fromList(n, v)
+	case [][2]any:
+		return fromList(n, v)
 	case []map[string]any:
-		return fromList(v)
+		return fromList(n, v)
 	case [][]any:
-		return fromList(v)
+		return fromList(n, v)
 	case [2]any:
-		return fromList(v[:])
+		return fromList(n, v[:])
 	case map[string]any:
-		return fromMap(v)
+		return fromMap(n, v)
 	case map[string]string:
-		return fromMap(v)
+		return fromMap(n, v)
 	case map[string][]string:
-		return fromMap(v)
+		return fromMap(n, v)
 	case map[any][]any:
-		return fromKeys(v)
+		return fromKeys(n, v)
 	case map[any]any:
-		return fromKeys(v)
+		return fromKeys(n, v)
 	}
 	return nil, errors.New("the result is a function, not a value; call it")
 }
@@ -151,10 +167,10 @@ func fromFloat(f float64) (any, error) {
 	return json.Number(strconv.FormatFloat(f, format, -1, 64)), nil
 }
 
-func fromList[E any](list []E) (any, error) {
+func fromList[E any](n *normalizer, list []E) (any, error) {
 	out := make([]any, len(list))
 	for i, e := range list {
-		v, err := fromComputed(e)
+		v, err := n.value(e)
 		if err != nil {
 			return nil, err
 		}
@@ -163,10 +179,10 @@ func fromList[E any](list []E) (any, error) {
 	return out, nil
 }
 
-func fromMap[E any](m map[string]E) (any, error) {
+func fromMap[E any](n *normalizer, m map[string]E) (any, error) {
 	out := make(map[string]any, len(m))
 	for k, e := range m {
-		v, err := fromComputed(e)
+		v, err := n.value(e)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +193,7 @@ func fromMap[E any](m map[string]E) (any, error) {
 
 // fromKeys gives a map whose keys are any values (what groupBy makes) with
 // those keys as text.
-func fromKeys[E any](m map[any]E) (any, error) {
+func fromKeys[E any](n *normalizer, m map[any]E) (any, error) {
 	out := make(map[string]any, len(m))
 	for k, e := range m {
 		key, err := keyText(k)
@@ -187,7 +203,7 @@ func fromKeys[E any](m map[any]E) (any, error) {
 		if _, taken := out[key]; taken {
 			return nil, fmt.Errorf("two keys of the map are %q when written as text", key)
 		}
-		v, err := fromComputed(e)
+		v, err := n.value(e)
 		if err != nil {
 			return nil, err
 		}
@@ -225,28 +241,45 @@ func valueText(v any) (string, error) {
 
 // jsonText writes a value as JSON, without HTML escapes; indent is of one level.
 func jsonText(v any, indent string) (string, error) {
-	w := &boundedBuffer{}
-	e := json.NewEncoder(w)
+	// The encoder of JSON holds the whole text: its size is looked at before.
+	if left := measure(v, maxText); left < 0 {
+		return "", errTooLarge
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", indent)
 	if err := e.Encode(v); err != nil {
-		if errors.Is(err, errTooLarge) {
-			return "", errTooLarge
-		}
 		return "", errors.New("the value cannot be written as JSON")
 	}
-	return strings.TrimSuffix(w.String(), "\n"), nil
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
-// boundedBuffer takes at most maxText bytes.
-type boundedBuffer struct{ bytes.Buffer }
-
-// Write appends p, or says that the text is too large.
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxText {
-		return 0, errTooLarge
+// measure takes the bytes that a value needs at least from what is left, and
+// stops when nothing is.
+func measure(v any, left int) int {
+	left--
+	switch v := v.(type) {
+	case string:
+		left -= len(v)
+	case json.Number:
+		left -= len(v)
+	case []any:
+		for _, e := range v {
+			if left < 0 {
+				break
+			}
+			left = measure(e, left)
+		}
+	case map[string]any:
+		for k, e := range v {
+			if left < 0 {
+				break
+			}
+			left = measure(e, left-len(k))
+		}
 	}
-	return b.Buffer.Write(p)
+	return left
 }
 
 // kindOf says in one word with its article what a value is, in the words of the
@@ -265,7 +298,7 @@ func kindOf(v any) string {
 		return "a time"
 	case time.Duration:
 		return "a duration"
-	case []any, []string, []int, []float64, []map[string]any, [][]any, [2]any:
+	case []any, []string, []int, []float64, []map[string]any, [][]any, [2]any, [][2]any:
 		return "a list"
 	case map[string]any, map[string]string, map[string][]string, map[any][]any, map[any]any:
 		return "a map"
