@@ -388,7 +388,7 @@ func (l *loader) readFile(f *file) result {
 		r.scenarios = append(r.scenarios, s)
 	}
 	read.uniqueNames(r.scenarios)
-	r.l = append(r.l, read.l...)
+	r.l = bounded(f.shown, append(r.l, read.l...))
 	for _, s := range r.scenarios {
 		s.Documents = len(r.scenarios)
 	}
@@ -396,6 +396,20 @@ func (l *loader) readFile(f *file) result {
 		r.scenarios, r.usage = selectLines(f, docs, r.scenarios, len(src.lines))
 	}
 	return r
+}
+
+// bounded keeps a file of megabytes that is wrong everywhere from filling the
+// terminal.
+func bounded(file string, l diag.List) diag.List {
+	if len(l) <= maxShown {
+		return l
+	}
+	sorted := l.Sorted()
+	if len(sorted) <= maxShown {
+		return sorted
+	}
+	more := diag.Errorf(diag.Position{File: file}, diag.BadFile, "only %d of the %d mistakes in this file are shown", maxShown, len(sorted))
+	return append(sorted[:maxShown:maxShown], more)
 }
 
 // meaningful leaves out documents that are empty, unless all are.
@@ -477,7 +491,7 @@ func (l *loader) environment(src *source, docs []document, problems *diag.List) 
 	if len(docs) > 0 && docs[0].root != nil {
 		env = read.environment(docs[0].root)
 	}
-	*problems = append(*problems, read.l...)
+	*problems = bounded(src.file, append(*problems, read.l...))
 	return env
 }
 
@@ -557,5 +571,5 @@ func parseIncluded(shown string, data []byte, kinds []string) (*Included, *sourc
 		inc.EndLine = docs[0].end
 	}
 	inc.File = shown
-	return inc, src, append(problems, read.l...).Sorted()
+	return inc, src, bounded(shown, append(problems, read.l...)).Sorted()
 }

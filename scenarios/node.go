@@ -52,6 +52,9 @@ type Node struct {
 	src     *source
 	Kind    NodeKind
 	style   style
+	// direct says that Text stands in the line as it is; severalLines that the
+	// value goes on in further lines.
+	direct, severalLines bool
 }
 
 // Entry is one key of a mapping. Key.Kind is always Text.
@@ -188,7 +191,7 @@ func (n *Node) EndLine() int {
 	case len(n.Entries) > 0:
 		e := n.Entries[len(n.Entries)-1]
 		return max(n.Pos.Line, e.Key.Pos.Line, e.Value.EndLine())
-	case n.Kind == Text:
+	case n.severalLines:
 		return n.At(len(n.Text), 0).Line
 	}
 	return n.Pos.Line

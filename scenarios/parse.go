@@ -431,19 +431,23 @@ func (s *source) width(n *Node, value string, line, column int) int {
 	switch n.style {
 	case plain:
 		if strings.HasPrefix(rest, value) {
+			n.direct = true
 			if n.Text != "" {
 				n.Text = rest[:len(value)]
 			}
 			return utf8.RuneCountInString(value)
 		}
+		n.severalLines = true
 		return utf8.RuneCountInString(strings.TrimRight(rest, " \t"))
 	case singleQuoted, doubleQuoted:
-		end := closingQuote(rest)
+		end, closed := closingQuote(rest)
+		n.severalLines = !closed
 		if end == len(value)+2 && rest[1:end-1] == value {
-			n.Text = rest[1 : end-1]
+			n.Text, n.direct = rest[1:end-1], true
 		}
 		return utf8.RuneCountInString(rest[:end])
 	case literal, folded:
+		n.severalLines = true
 		end := strings.IndexAny(rest, " \t")
 		if end < 0 {
 			end = len(rest)
@@ -455,9 +459,9 @@ func (s *source) width(n *Node, value string, line, column int) int {
 
 // closingQuote gives the end of the quoted scalar that text begins with, or
 // the end of the text when it goes on in the next line.
-func closingQuote(text string) int {
+func closingQuote(text string) (end int, closed bool) {
 	if text == "" {
-		return 0
+		return 0, false
 	}
 	quote := text[0]
 	for i := 1; i < len(text); i++ {
@@ -468,8 +472,8 @@ func closingQuote(text string) int {
 		case quote == '\'' && i+1 < len(text) && text[i+1] == quote:
 			i++
 		default:
-			return i + 1
+			return i + 1, true
 		}
 	}
-	return len(text)
+	return len(text), false
 }

@@ -30,8 +30,14 @@ type spot struct{ line, column int }
 // place walks the raw text of a scalar until it has produced offset bytes of
 // its value.
 func (n *Node) place(offset int) spot {
-	switch n.style {
-	case literal, folded:
+	switch {
+	case n.direct:
+		column := n.Pos.Column + utf8.RuneCountInString(n.Text[:offset])
+		if n.style != plain {
+			column++
+		}
+		return spot{n.Pos.Line, column}
+	case n.style == literal || n.style == folded:
 		return n.placeInBlock(offset)
 	}
 	w := walker{src: n.src, line: n.Pos.Line}

@@ -418,7 +418,7 @@ func (n *Node) commentBelow() (line int, key string, ok bool) {
 	if n.src == nil {
 		return 0, "", false
 	}
-	for i := n.Pos.Line; i < len(n.src.lines); i++ {
+	for i := n.Pos.Line; i < min(len(n.src.lines), n.Pos.Line+50); i++ {
 		rest := strings.TrimSpace(n.src.lines[i])
 		if rest == "" {
 			continue
@@ -472,6 +472,9 @@ func (c *checker) unknownKey(key *Node, what, near string, names []string) {
 // suggestKey finds the key that was meant: by edit distance, or one that is
 // written with other separators (clientSecret, client_secret).
 func suggestKey(name string, known []string) string {
+	if len(name) > 100 {
+		return ""
+	}
 	if near := diag.Suggest(name, known); near != "" {
 		return near
 	}

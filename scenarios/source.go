@@ -18,6 +18,10 @@ const (
 	// maxExpansion is how many nodes the aliases of one document may stand
 	// for, beyond those that are written.
 	maxExpansion = 250_000
+	// maxShown is how many mistakes of one file are told.
+	maxShown = 200
+	// maxMaskedLine is the length of a line beyond which all of it is masked.
+	maxMaskedLine = 4096
 )
 
 // source is the text of one file in lines, without byte order mark and with
@@ -207,6 +211,10 @@ func (s *source) mask(n *Node) {
 	}
 	for i := first; i <= last; i++ {
 		line := s.lines[i-1]
+		if len(line) > maxMaskedLine {
+			s.shown[i-1] = "***"
+			continue
+		}
 		from, to := 0, len(line)
 		if i == first {
 			from = byteOffset(line, n.Pos.Column)

@@ -472,7 +472,7 @@ func (s *structure) alias(at int) int {
 		s.fail(mark{s.line, at}, utf8.RuneCountInString(text[at:plainEnd(text, at)]), "a value that begins with * is an alias; a text must be quoted")
 		return end
 	}
-	if !s.anchors[name] {
+	if !s.anchors[name] && len(s.unknown) < 20 {
 		d := diag.Errorf(s.src.at(s.line+1, utf8.RuneCountInString(text[:at])+1, 1+len(name)), diag.UnknownAnchor, "no anchor &%s above", name)
 		names := make([]string, 0, len(s.anchors))
 		for a := range s.anchors {
