@@ -49,7 +49,7 @@ type source struct {
 	later bool
 	// read compiles the operand.
 	read func(c *compiler, k *capture, text string, place Place)
-	take func(k *capture, r *Result) (any, bool)
+	take func(k *capture, t *taker) (any, bool)
 }
 
 func sources() []source {
@@ -87,12 +87,12 @@ func sources() []source {
 		{
 			name: "status", operand: "true", subject: "status", flag: true,
 			doc: "The HTTP status, a number.", example: "code: {status: true}",
-			take: func(_ *capture, r *Result) (any, bool) { return json.Number(strconv.Itoa(r.Status)), true },
+			take: func(_ *capture, t *taker) (any, bool) { return json.Number(strconv.Itoa(t.r.Status)), true },
 		},
 		{
 			name: "duration", operand: "true", subject: "duration", flag: true,
 			doc: "How long the answer took, text such as 182.4ms.", example: "took: {duration: true}",
-			take: func(_ *capture, r *Result) (any, bool) { return r.Duration.String(), true },
+			take: func(_ *capture, t *taker) (any, bool) { return t.r.Duration.String(), true },
 		},
 		{
 			name: "message-id", operand: "true", subject: "headers", flag: true,
@@ -104,7 +104,10 @@ func sources() []source {
 
 // Captures is a compiled capture block. It is immutable and may be shared
 // between goroutines.
-type Captures struct{ captures []capture }
+type Captures struct {
+	captures     []capture
+	json, claims finder
+}
 
 // capture is one variable of the block.
 type capture struct {
@@ -118,6 +121,7 @@ type capture struct {
 	operand *Node
 
 	path     *path
+	slot     int // of a path in its finder; -1 when the path is computed
 	key      string
 	regexp   *regexp.Regexp
 	fallback *Node
@@ -155,7 +159,35 @@ func CompileCaptures(n *Node, o Options) (*Captures, []Problem) {
 			r.captures = append(r.captures, k)
 		}
 	}
+	r.complete()
 	return r, c.problems
+}
+
+// complete makes the finders once all paths are known.
+func (c *Captures) complete() {
+	for i := range c.captures {
+		k := &c.captures[i]
+		switch {
+		case k.path == nil:
+			k.slot = -1
+		case k.source.name == "json":
+			k.slot = c.json.add(k.path)
+		default:
+			k.slot = c.claims.add(k.path)
+		}
+	}
+	c.json.complete()
+	c.claims.complete()
+	for i := range c.captures {
+		k := &c.captures[i]
+		switch {
+		case k.slot < 0:
+		case k.source.name == "json":
+			k.slot = c.json.slots[k.slot]
+		default:
+			k.slot = c.claims.slots[k.slot]
+		}
+	}
 }
 
 func (c *compiler) capture(f *Field) (capture, bool) {
@@ -319,9 +351,10 @@ func (c *Captures) NamePlace(name string) Place {
 // failure for each that is not there and has no default. compute may be nil
 // when nothing in the block is computed.
 func (c *Captures) Take(r *Result, compute Lookup) (values []Captured, missing []Failure) {
+	t := taker{c: c, r: r, compute: compute}
 	for i := range c.captures {
 		k := &c.captures[i]
-		v, failure := k.value(r, compute)
+		v, failure := t.value(k)
 		if failure != nil {
 			missing = append(missing, *failure)
 			continue
@@ -331,18 +364,27 @@ func (c *Captures) Take(r *Result, compute Lookup) (values []Captured, missing [
 	return values, missing
 }
 
-func (k *capture) value(r *Result, compute Lookup) (any, *Failure) {
-	k, err := k.resolve(compute)
+// taker is one taking.
+type taker struct {
+	c       *Captures
+	r       *Result
+	compute Lookup
+	// json and claims are what the finders found, once they have looked.
+	json, claims []string
+}
+
+func (t *taker) value(k *capture) (any, *Failure) {
+	k, err := k.resolve(t.compute)
 	if err != nil {
 		return nil, k.failure("", err.Error(), nil)
 	}
-	if v, ok := k.source.take(k, r); ok {
+	if v, ok := k.source.take(k, t); ok {
 		return v, nil
 	}
 	if k.fallback == nil {
-		return nil, k.nothing(r)
+		return nil, k.nothing(t.r)
 	}
-	n, err := k.fallback.evaluate(compute)
+	n, err := k.fallback.evaluate(t.compute)
 	if err != nil {
 		return nil, k.failure("", "default: "+err.Error(), nil)
 	}
@@ -389,8 +431,7 @@ func (k *capture) nothing(r *Result) *Failure {
 	switch k.source.name {
 	case "json":
 		if r.body.text == "" {
-			got = whatItIs(r.Body)
-			notes = []string{"the answer is not JSON"}
+			got = whatItIs(r.Body, "body")
 			break
 		}
 		notes = prefixNotes(r.body.text, k.path, "the document")
@@ -410,35 +451,45 @@ func (k *capture) nothing(r *Result) *Failure {
 	return k.failure(got, what+": got "+got, notes)
 }
 
-func takeJSON(k *capture, r *Result) (any, bool) {
-	if !r.body.parse(r.Body) {
+func takeJSON(k *capture, t *taker) (any, bool) {
+	if !t.r.body.parse(t.r.Body) {
 		return nil, false
 	}
-	return takePath(k.path, r.body.text)
+	return k.take(t.r.body.text, &t.c.json, &t.json)
 }
 
-func takeClaim(k *capture, r *Result) (any, bool) {
-	if !r.claims.parse(r.Claims) {
+func takeClaim(k *capture, t *taker) (any, bool) {
+	if !t.r.claims.parse(t.r.Claims) {
 		return nil, false
 	}
-	return takePath(k.path, r.claims.text)
+	return k.take(t.r.claims.text, &t.c.claims, &t.claims)
 }
 
-func takePath(p *path, doc string) (any, bool) {
-	raw := p.find(doc)
+// take reads a path: with all the others of the block, or alone when it is
+// computed.
+func (k *capture) take(doc string, f *finder, found *[]string) (any, bool) {
+	raw := ""
+	if k.slot < 0 {
+		raw = k.path.find(doc)
+	} else {
+		if *found == nil {
+			*found = f.find(doc)
+		}
+		raw = (*found)[k.slot]
+	}
 	if raw == "" {
 		return nil, false
 	}
 	return anyOf(raw), true
 }
 
-func takeHeader(k *capture, r *Result) (any, bool) {
-	v := headerValue(r.Header, k.key)
+func takeHeader(k *capture, t *taker) (any, bool) {
+	v := headerValue(t.r.Header, k.key)
 	return strings.Clone(v.text), v.form == text
 }
 
-func takeCookie(k *capture, r *Result) (any, bool) {
-	for _, c := range r.Cookies {
+func takeCookie(k *capture, t *taker) (any, bool) {
+	for _, c := range t.r.Cookies {
 		if c != nil && c.Name == k.key {
 			return strings.Clone(c.Value), true
 		}
@@ -446,8 +497,8 @@ func takeCookie(k *capture, r *Result) (any, bool) {
 	return nil, false
 }
 
-func takeBody(k *capture, r *Result) (any, bool) {
-	at := k.regexp.FindStringSubmatchIndex(r.Body)
+func takeBody(k *capture, t *taker) (any, bool) {
+	at := k.regexp.FindStringSubmatchIndex(t.r.Body)
 	if at == nil {
 		return nil, false
 	}
@@ -457,41 +508,79 @@ func takeBody(k *capture, r *Result) (any, bool) {
 	if at[0] < 0 {
 		return nil, false
 	}
-	return strings.Clone(r.Body[at[0]:at[1]]), true
+	return strings.Clone(t.r.Body[at[0]:at[1]]), true
 }
 
-func takeMessageID(_ *capture, r *Result) (any, bool) {
-	id, ok := MessageID(r.Header, r.Body)
+func takeMessageID(_ *capture, t *taker) (any, bool) {
+	id, ok := MessageID(t.r.Header, t.r.Body)
 	return id, ok
 }
 
 // anyOf decodes JSON: numbers as written, the first of a name that stands
 // twice, and nothing that holds on to raw.
 func anyOf(raw string) any {
-	v := fromJSON(raw)
+	d := decoder{raw}
+	v, _ := d.value(0)
+	return v
+}
+
+// decoder reads valid JSON in one pass, however deep it is.
+type decoder struct{ s string }
+
+func (d *decoder) value(i int) (any, int) {
+	switch d.s[i] {
+	case '{':
+		return d.object(i + 1)
+	case '[':
+		return d.list(i + 1)
+	}
+	end := valueEnd(d.s, i)
+	v := fromJSON(d.s[i:end])
 	switch v.form {
 	case boolean:
-		return v.text == "true"
+		return v.text == "true", end
 	case number:
-		return json.Number(strings.Clone(v.text))
+		return json.Number(strings.Clone(v.text)), end
 	case text:
-		return strings.Clone(v.text)
-	case list:
-		items := []any{}
-		for e := range elements(raw) {
-			items = append(items, anyOf(e))
-		}
-		return items
-	case object:
-		fields := map[string]any{}
-		for name, e := range members(raw) {
-			if _, again := fields[name]; !again {
-				fields[strings.Clone(name)] = anyOf(e)
-			}
-		}
-		return fields
+		return strings.Clone(v.text), end
 	}
-	return nil
+	return nil, end
+}
+
+func (d *decoder) list(i int) (any, int) {
+	items := []any{}
+	for {
+		i = blanks(d.s, i)
+		if i >= len(d.s) || d.s[i] == ']' {
+			return items, min(i+1, len(d.s))
+		}
+		var v any
+		v, i = d.value(i)
+		items = append(items, v)
+		if i = blanks(d.s, i); i < len(d.s) && d.s[i] == ',' {
+			i++
+		}
+	}
+}
+
+func (d *decoder) object(i int) (any, int) {
+	fields := map[string]any{}
+	for {
+		i = blanks(d.s, i)
+		if i >= len(d.s) || d.s[i] != '"' {
+			return fields, min(i+1, len(d.s))
+		}
+		end := stringEnd(d.s, i)
+		name := strings.Clone(unquote(d.s[i:end]))
+		var v any
+		v, i = d.value(blanks(d.s, blanks(d.s, end)+1))
+		if _, again := fields[name]; !again {
+			fields[name] = v
+		}
+		if i = blanks(d.s, i); i < len(d.s) && d.s[i] == ',' {
+			i++
+		}
+	}
 }
 
 // any gives the value of a node that holds no computed values.

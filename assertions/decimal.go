@@ -1,6 +1,7 @@
 package assertions
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"strconv"
@@ -170,6 +171,28 @@ func (d *decimal) int64() (int64, bool) {
 		n = -n
 	}
 	return n, true
+}
+
+// bound is an operand that numbers are compared with; n is its value when that
+// fits.
+type bound struct {
+	d    decimal
+	n    int64
+	fits bool
+}
+
+func boundOf(d decimal) bound {
+	n, fits := d.int64()
+	return bound{d: d, n: n, fits: fits}
+}
+
+// compare gives the sign of v - b, and false when v is no number.
+func (v *value) compare(b *bound) (int, bool) {
+	if v.form == number && v.domain&domainNumbers != 0 && b.fits {
+		return cmp.Compare(v.whole, b.n), true
+	}
+	d, ok := v.decimal()
+	return d.compare(&b.d), ok
 }
 
 func decimalOf(n int64) decimal {

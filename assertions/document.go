@@ -16,10 +16,9 @@ type document struct {
 	text string
 }
 
-// maxDepth is how deep a document may be nested to count as JSON, as in
-// encoding/json: the validator and some modifiers of gjson are recursive, and
-// a body of brackets must not exhaust the stack.
-const maxDepth = 10000
+// maxDepth is how deep a document may be nested to count as JSON: gjson checks
+// by recursion, and a body of nothing but brackets must not exhaust the stack.
+const maxDepth = 100_000
 
 // parse checks s, once, and reports whether it is JSON. A byte order mark is
 // ignored (RFC 8259 section 8.1 allows that).
@@ -42,14 +41,17 @@ func tooDeep(s string) bool {
 	}
 	depth := 0
 	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '"':
+		c := s[i]
+		if c == '"' {
 			i = stringEnd(s, i) - 1
-		case '[', '{':
+			continue
+		}
+		switch c | 0x20 {
+		case '{':
 			if depth++; depth > maxDepth {
 				return true
 			}
-		case ']', '}':
+		case '}':
 			depth--
 		}
 	}
@@ -59,10 +61,11 @@ func tooDeep(s string) bool {
 // stringEnd gives the index behind the string that begins at i.
 func stringEnd(s string, i int) int {
 	for i++; i < len(s); i++ {
-		switch s[i] {
-		case '"':
+		c := s[i]
+		if c == '"' {
 			return i + 1
-		case '\\':
+		}
+		if c == '\\' {
 			i++
 		}
 	}
@@ -95,16 +98,32 @@ func valueEnd(s string, i int) int {
 	return i
 }
 
-// containerEnd gives the index behind the object or list that i is in.
+// containerEnd gives the index behind the object or list that i is in. It is
+// where the time of a large body goes: the loop over a string stands in it, and
+// the brackets, which differ from the braces in one bit, are looked for last.
 func containerEnd(s string, i int) int {
 	depth := 1
 	for ; i < len(s); i++ {
-		switch s[i] {
-		case '"':
-			i = stringEnd(s, i) - 1
-		case '{', '[':
+		c := s[i]
+		if c == '"' {
+			for i++; i < len(s); i++ {
+				c := s[i]
+				if c == '"' {
+					break
+				}
+				if c == '\\' {
+					i++
+				}
+			}
+			continue
+		}
+		if c < '[' {
+			continue
+		}
+		switch c | 0x20 {
+		case '{':
 			depth++
-		case '}', ']':
+		case '}':
 			if depth--; depth == 0 {
 				return i + 1
 			}
@@ -164,6 +183,8 @@ func members(raw string) iter.Seq2[string, string] {
 type finder struct {
 	root  branch
 	count int
+	// slots are the places in the answer of find, by the number of a path.
+	slots []int
 }
 
 // branch is a name or an index in the paths of a finder.
@@ -186,7 +207,8 @@ type leaf struct {
 	slot int
 }
 
-// add gives the number of the path in the answer of find.
+// add gives the number of the path; slots holds its place in the answer of
+// find.
 func (f *finder) add(p *path) int {
 	b := &f.root
 	for i := range p.plain {
@@ -226,53 +248,46 @@ func indexOf(name string) int {
 
 // complete numbers the leaves; find may be called afterwards.
 func (f *finder) complete() {
-	next := 0
-	f.root.number(&next)
+	f.slots = make([]int, f.count)
+	f.root.number(f.slots, 0)
 }
 
-func (b *branch) number(next *int) {
-	b.from = *next
+func (b *branch) number(slots []int, next int) int {
+	b.from = next
 	for i := range b.leaves {
-		b.leaves[i].slot = *next
-		*next++
+		slots[b.leaves[i].id] = next
+		b.leaves[i].slot = next
+		next++
 	}
 	for i := range b.branches {
-		b.branches[i].number(next)
+		next = b.branches[i].number(slots, next)
 	}
-	b.to = *next
+	b.to = next
+	return next
 }
 
-// find gives the JSON of each path by its number, empty for what is not
-// there. The document is valid. The answer shares its memory.
-func (f *finder) find(doc string, found []string) []string {
-	s := search{doc: doc, found: found[:0]}
-	for range f.count {
-		s.found = append(s.found, "")
-	}
-	// An array on the stack for all but the largest expect blocks.
-	var few [64]bool
-	s.done = few[:]
-	if f.count > len(few) {
-		s.done = make([]bool, f.count)
-	}
-	s.left = f.count
+// find gives the JSON of each path by its slot, empty for what is not there.
+// The document is valid. The answer shares its memory.
+func (f *finder) find(doc string) []string {
+	found := make([]string, f.count)
 	if doc != "" && f.count > 0 {
+		s := search{doc: doc, found: found, left: f.count}
 		s.walk(&f.root, 0)
 	}
-	return s.found
+	return found
 }
 
+// search is one pass. What was found is not empty.
 type search struct {
 	doc   string
 	found []string
-	done  []bool
 	left  int
 }
 
-// open reports whether a leaf at or below b has not been found.
-func (s *search) open(b *branch) bool {
-	for _, done := range s.done[b.from:b.to] {
-		if !done {
+// open reports whether one of the leaves from and below to has not been found.
+func (s *search) open(from, to int) bool {
+	for _, raw := range s.found[from:to] {
+		if raw == "" {
 			return true
 		}
 	}
@@ -296,7 +311,7 @@ func (s *search) walk(b *branch, i int) int {
 		return end
 	}
 	for i := range b.leaves {
-		if l := &b.leaves[i]; !s.done[l.slot] {
+		if l := &b.leaves[i]; s.found[l.slot] == "" {
 			s.settle(l, s.doc[start:end])
 		}
 	}
@@ -309,13 +324,12 @@ func (s *search) settle(l *leaf, raw string) {
 			return
 		}
 	}
-	s.found[l.id] = raw
-	s.done[l.slot] = true
+	s.found[l.slot] = raw
 	s.left--
 }
 
 func (s *search) walkObject(b *branch, i int) int {
-	below := below(b)
+	below := b.from + len(b.leaves)
 	for {
 		i = blanks(s.doc, i)
 		if i >= len(s.doc) || s.doc[i] != '"' {
@@ -329,7 +343,7 @@ func (s *search) walkObject(b *branch, i int) int {
 			if s.left == 0 {
 				return i
 			}
-			if !s.openBelow(b, below) {
+			if !s.open(below, b.to) {
 				return containerEnd(s.doc, i)
 			}
 		} else {
@@ -341,24 +355,12 @@ func (s *search) walkObject(b *branch, i int) int {
 	}
 }
 
-// below gives the number of the first leaf below b itself.
-func below(b *branch) int { return b.from + len(b.leaves) }
-
-func (s *search) openBelow(b *branch, from int) bool {
-	for _, done := range s.done[from:b.to] {
-		if !done {
-			return true
-		}
-	}
-	return false
-}
-
 // match gives the branch for a name; one that is found already is none. (As in
 // gjson, a second member of the same name is looked at when the first did not
 // hold the rest of the path.)
 func (s *search) match(b *branch, name string) *branch {
 	for i := range b.branches {
-		if c := &b.branches[i]; c.name == name && s.open(c) {
+		if c := &b.branches[i]; c.name == name && s.open(c.from, c.to) {
 			return c
 		}
 	}
@@ -391,7 +393,7 @@ func (s *search) walkList(b *branch, i int) int {
 func (s *search) walkElement(b *branch, at, i int) int {
 	end := 0
 	for j := range b.branches {
-		if c := &b.branches[j]; c.index == at && s.open(c) {
+		if c := &b.branches[j]; c.index == at && s.open(c.from, c.to) {
 			end = s.walk(c, i)
 			if s.left == 0 {
 				return end

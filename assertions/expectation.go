@@ -107,6 +107,15 @@ func (e *Expectation) complete() {
 	}
 	e.json.complete()
 	e.claims.complete()
+	for i := range e.assertions {
+		a := &e.assertions[i]
+		switch a.kind {
+		case onJSON:
+			a.slot = e.json.slots[a.slot]
+		case onClaims:
+			a.slot = e.claims.slots[a.slot]
+		}
+	}
 }
 
 // Subjects gives the names of what is asserted, each once, in the order
@@ -144,10 +153,11 @@ func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
 func (e *Expectation) Check(r *Result, compute Lookup) []Failure {
 	c := checker{e: e, r: r, compute: compute}
 	var failures []Failure
+	var v value
 	for i := range e.assertions {
 		a := &e.assertions[i]
-		v, ok := c.value(a)
-		if !ok {
+		var ok bool
+		if v, ok = c.value(a); !ok {
 			failures = append(failures, c.notJSON(a))
 			continue
 		}
@@ -172,8 +182,7 @@ type checker struct {
 	r       *Result
 	compute Lookup
 	// json and claims are what the finders found, once they have looked.
-	json, claims           []string
-	jsonLooked, claimsDone bool
+	json, claims []string
 }
 
 // value gives what a subject holds, and false when it is in a document that is
@@ -189,18 +198,16 @@ func (c *checker) value(a *assertion) (value, bool) {
 		if !r.body.parse(r.Body) {
 			return value{}, false
 		}
-		if !c.jsonLooked {
-			c.jsonLooked = true
-			c.json = c.e.json.find(r.body.text, nil)
+		if c.json == nil {
+			c.json = c.e.json.find(r.body.text)
 		}
 		return fromJSON(c.json[a.slot]), true
 	case onClaims:
 		if !r.claims.parse(r.Claims) {
 			return value{}, false
 		}
-		if !c.claimsDone {
-			c.claimsDone = true
-			c.claims = c.e.claims.find(r.claims.text, nil)
+		if c.claims == nil {
+			c.claims = c.e.claims.find(r.claims.text)
 		}
 		return fromJSON(c.claims[a.slot]), true
 	case onBody:

@@ -30,11 +30,10 @@ func (c *checker) explain(a *assertion, m *matcher, t *test, v *value) Failure {
 
 // notJSON is the failure of an assertion on a document that is not JSON.
 func (c *checker) notJSON(a *assertion) Failure {
-	source, of := c.r.Body, "the answer"
+	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(c.r.Body, "body")}
 	if a.kind == onClaims {
-		source, of = c.r.Claims, "the token"
+		f.Got = whatItIs(c.r.Claims, "list of claims")
 	}
-	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(source)}
 	if m, err := a.match.resolve(c.compute, a.what()); err == nil {
 		f.Want = m.phrase()
 		if len(m.tests) > 0 {
@@ -42,16 +41,15 @@ func (c *checker) notJSON(a *assertion) Failure {
 		}
 	}
 	f.Message = fmt.Sprintf("%s: want %s, got %s", a.what(), f.Want, f.Got)
-	f.Notes = []string{of + " is not JSON"}
 	return f
 }
 
 var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
-// whatItIs says what a body that is not JSON seems to be.
-func whatItIs(s string) string {
+// whatItIs says what a document that is not JSON seems to be.
+func whatItIs(s, what string) string {
 	if strings.TrimSpace(s) == "" {
-		return "an empty body"
+		return "an empty " + what
 	}
 	head := s[:min(len(s), 64<<10)]
 	if m := htmlTitle.FindStringSubmatch(head); m != nil {
@@ -71,7 +69,7 @@ func (t *test) notes(v *value) []string {
 	}
 	switch t.op.name {
 	case "each":
-		for i, e := range listElements(t, v) {
+		for i, e := range listElements(v) {
 			if t.sub.failing(e) != nil {
 				notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
 				break
@@ -79,7 +77,7 @@ func (t *test) notes(v *value) []string {
 		}
 	case "none":
 		if i := t.matching(v); i >= 0 {
-			for j, e := range listElements(t, v) {
+			for j, e := range listElements(v) {
 				if j == i {
 					notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
 					break
@@ -355,7 +353,7 @@ func (p *path) find(doc string) string {
 	var f finder
 	f.add(p)
 	f.complete()
-	return f.find(doc, nil)[0]
+	return f.find(doc)[0]
 }
 
 // describe says what the prefix is, and what the next part may have meant.

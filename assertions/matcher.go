@@ -28,8 +28,8 @@ type test struct {
 
 	want   tree
 	wants  []operand
-	low    decimal
-	high   decimal
+	low    bound
+	high   bound
 	class  int
 	yes    bool
 	word   string
@@ -41,7 +41,7 @@ type test struct {
 // operand is a value of a list of operands.
 type operand struct {
 	want  tree
-	num   decimal
+	num   bound
 	class int
 }
 

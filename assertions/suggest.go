@@ -7,9 +7,15 @@ import (
 	"github.com/agext/levenshtein"
 )
 
+// maxSuggested bounds the names that are compared, in bytes.
+const maxSuggested = 100
+
 // suggest gives the candidate nearest to name at an edit distance of at most
 // 2, or "".
 func suggest(name string, candidates []string) string {
+	if len(name) > maxSuggested {
+		return ""
+	}
 	best, at := "", 3
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
