@@ -88,7 +88,7 @@ func (c *Client) explainBody(ctx context.Context, err error, h *hop, watch *stop
 		}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		of := ""
-		if answer.ContentLength >= 0 {
+		if answer.ContentLength >= 0 && answer.Header.Get("Content-Encoding") == "" {
 			of = " of " + size(answer.ContentLength)
 		}
 		return &Error{
@@ -116,7 +116,11 @@ func explain(ctx context.Context, err error, method, rawURL, doing string) *Erro
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")) {
 		kind, cause, _ := judge(op.Err, "the proxy")
-		return &Error{Kind: kind, Err: err, Message: place + "the proxy cannot be reached: " + cause, Cure: "check the proxy setting (proxy in the environment file, HTTPS_PROXY), or exempt the host with NO_PROXY"}
+		proxy := "the proxy"
+		if inner, ok := errors.AsType[*net.OpError](op.Err); ok && inner.Addr != nil {
+			proxy += " " + inner.Addr.String()
+		}
+		return &Error{Kind: kind, Err: err, Message: place + proxy + " cannot be reached: " + cause, Cure: "check the proxy setting (proxy in the environment file, HTTPS_PROXY), or exempt the host with NO_PROXY"}
 	}
 	host := u.Hostname()
 	kind, cause, cure := judge(err, host)
@@ -202,12 +206,10 @@ func judgeText(err error) (Kind, string, string) {
 	text := err.Error()
 	has := func(part string) bool { return strings.Contains(text, part) }
 	switch {
-	case has("server closed idle connection"), has("transport connection broken"):
-		return Network, "connection closed by the other side before an answer came", "try again"
 	case has("response headers exceeded"):
 		return Network, "the headers of the answer are larger than " + size(maxHeaderBytes) + ", or endless", "check the server"
 	case has("malformed HTTP"), has("malformed MIME"), has("bad Content-Length"), has("unsupported transfer encoding"), has("frame too large"):
-		return Network, "what came back is not HTTP", "check scheme and port of the URL: a server that speaks TLS wants https"
+		return Network, "what came back is not HTTP, or its headers were cut off", "check scheme and port of the URL: a server that speaks TLS wants https"
 	case has("malformed chunked encoding"), has("invalid byte in chunk length"), has("chunked line ends"), has("chunk length too large"):
 		return Network, "the chunks of the answer are malformed: it was cut off or garbled on the way", "try again, and look into the server's log if it stays"
 	case has("GOAWAY"):
@@ -222,6 +224,8 @@ func judgeText(err error) (Kind, string, string) {
 		return BadRequest, "the body to send has another length than announced", "check whether the file changes while it is sent"
 	case has("invalid URL port"), has("invalid port"):
 		return BadRequest, "the port of the URL is not a number from 1 to 65535", "correct the URL"
+	case has("server closed idle connection"), has("transport connection broken"), has("client conn"):
+		return Network, "connection closed by the other side before an answer came", "try again"
 	}
 	var limit interface{ Timeout() bool }
 	if errors.As(err, &limit) && limit.Timeout() {
@@ -265,11 +269,11 @@ func judgeTLS(err error, host string) (cause, cure string, ok bool) {
 	case has("certificate required"):
 		return "TLS: the server wants a client certificate", "use a credential with certificate and key", true
 	case has("tls: bad certificate"), has("tls: unknown certificate"), has("tls: unsupported certificate"), has("tls: expired certificate"), has("tls: revoked certificate"):
-		return "TLS: the server refused the client certificate (" + afterColon(text, "tls: ") + ")", "renew the certificate of the credential", true
+		return "TLS: the server wants another client certificate than it got, if it got one (" + afterColon(text, "tls: ") + ")", "use a credential with certificate and key, and renew them when they expired", true
 	case has("unrecognized name"):
 		return fmt.Sprintf("TLS: the server does not know the name %q", host), "check the host of the URL", true
 	case has("handshake failure"):
-		return "TLS: the server broke off the handshake", "server and client have no cipher in common, or the server wants a client certificate", true
+		return "TLS: the server broke off the handshake: it wants a client certificate, or shares no cipher with this client", "use a credential with certificate and key if the host is one for mutual TLS (.cert.), else check the server's TLS settings", true
 	case has("tls: "), has("x509: "):
 		return "TLS: " + plain(err), "check the server's certificate and TLS settings", true
 	}
@@ -343,6 +347,9 @@ func shown(u *url.URL) string {
 func plain(err error) string {
 	for {
 		next := errors.Unwrap(err)
+		if several, ok := err.(interface{ Unwrap() []error }); ok && len(several.Unwrap()) > 0 {
+			next = several.Unwrap()[0]
+		}
 		if next == nil {
 			break
 		}

@@ -313,6 +313,9 @@ func (c *Client) send(ctx, traced context.Context, r *Request, h *hop, watch *st
 	if err != nil {
 		return nil, c.explain(ctx, err, h, watch)
 	}
+	if answer.Body == nil {
+		answer.Body = http.NoBody // a transport that was injected
+	}
 	defer answer.Body.Close()
 	if r.Jar != nil {
 		if cookies := answer.Cookies(); len(cookies) > 0 {

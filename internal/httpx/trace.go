@@ -63,8 +63,11 @@ func (w *stopwatch) begin() {
 func (w *stopwatch) headers() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.phase = phaseBody
 	w.started.body = time.Now()
+	if w.phase != phaseBody { // a transport without traces
+		w.sum.Wait += w.started.body.Sub(w.started.wait)
+		w.phase = phaseBody
+	}
 }
 
 // end notes that the body was read to its end.
