@@ -10,7 +10,7 @@ import (
 // and which keys stand together. what names it in the messages.
 func CheckCredential(n *Node, what string) diag.List {
 	l := CredentialShape().Check(n, what)
-	if n.Kind != Map || len(n.Entries) == 0 || l.HasErrors() {
+	if n.Kind != Map || l.HasErrors() {
 		return l
 	}
 	return append(l, credentialKeys(n, what)...)

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ func Load(paths []string, o LoadOptions) (*Suite, *Environment, diag.List, error
 	if err != nil {
 		return nil, nil, nil, &UsageError{Message: "the working folder cannot be found: " + cause(err)}
 	}
-	l := loader{options: o, folder: folder, sources: diag.Sources{}}
+	l := loader{options: o, folder: folder, sources: diag.Sources{}, grammar: newGrammar(o.Kinds)}
 	l.collect(paths)
 	environment := l.findEnvironment(paths)
 	root := l.findRoot(paths)
@@ -53,6 +54,7 @@ func Load(paths []string, o LoadOptions) (*Suite, *Environment, diag.List, error
 // loader finds and reads files.
 type loader struct {
 	options LoadOptions
+	grammar *grammar
 	folder  string
 	files   []*file
 	known   map[string]*file
@@ -101,6 +103,10 @@ var pathWithLine = regexp.MustCompile(`^(.+):([0-9]+)$`)
 func (l *loader) collect(paths []string) {
 	l.known = map[string]*file{}
 	for _, p := range paths {
+		if p == "" {
+			l.usagef("", "a path is empty")
+			continue
+		}
 		path, line := l.splitLine(p)
 		full := l.absolute(path)
 		info, err := os.Stat(full)
@@ -135,10 +141,6 @@ func (l *loader) splitLine(p string) (path string, line int) {
 }
 
 func (l *loader) notThere(p, full string, err error) {
-	if p == "" {
-		l.usagef("", "a path is empty")
-		return
-	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		l.usagef("", "%q cannot be read: %s", p, cause(err))
 		return
@@ -347,14 +349,17 @@ func readBytes(path, shown string) ([]byte, diag.List) {
 		return nil, diag.List{diag.Errorf(pos, diag.BadFile, "the file cannot be read: %s", cause(err))}
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
-	if err != nil {
+	var data bytes.Buffer
+	if info != nil {
+		data.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, maxFileSize+1)); err != nil {
 		return nil, diag.List{diag.Errorf(pos, diag.BadFile, "the file cannot be read: %s", cause(err))}
 	}
-	if len(data) > maxFileSize {
-		return nil, tooLarge(pos, int64(len(data)))
+	if data.Len() > maxFileSize {
+		return nil, tooLarge(pos, int64(data.Len()))
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func tooLarge(pos diag.Position, size int64) diag.List {
@@ -373,7 +378,7 @@ func (l *loader) readFile(f *file) result {
 	if problems.HasErrors() {
 		src.maskByText()
 	}
-	read := reader{src: src, kinds: l.options.Kinds}
+	read := reader{src: src, grammar: l.grammar}
 	if len(docs) == 0 && !problems.HasErrors() {
 		read.errorf(src.at(1, 1, 1), diag.BadFile, "the file holds no scenario")
 		read.hint("a scenario has name and steps; a file that is none belongs below a folder whose name begins with _ or .")
@@ -382,7 +387,7 @@ func (l *loader) readFile(f *file) result {
 		if doc.root == nil {
 			continue
 		}
-		s := read.scenario(doc.root)
+		s := read.readScenario(doc.root)
 		s.File, s.Path = f.shown, f.path
 		s.Document, s.EndLine = doc.index, doc.end
 		r.scenarios = append(r.scenarios, s)
@@ -479,7 +484,7 @@ func (l *loader) readEnvironment(path string) *Environment {
 }
 
 func (l *loader) environment(src *source, docs []document, problems *diag.List) *Environment {
-	read := reader{src: src, kinds: l.options.Kinds}
+	read := reader{src: src, grammar: l.grammar}
 	env := &Environment{Pos: src.at(1, 1, 1)}
 	docs = meaningful(docs)
 	switch {
@@ -489,7 +494,7 @@ func (l *loader) environment(src *source, docs []document, problems *diag.List) 
 		read.errorf(src.at(docs[1].start, 1, 3), diag.BadFile, "an environment is one document, this file has %d", len(docs))
 	}
 	if len(docs) > 0 && docs[0].root != nil {
-		env = read.environment(docs[0].root)
+		env = read.readEnvironment(docs[0].root)
 	}
 	*problems = bounded(src.file, append(*problems, read.l...))
 	return env
@@ -557,7 +562,7 @@ func parseIncluded(shown string, data []byte, kinds []string) (*Included, *sourc
 	if problems.HasErrors() {
 		src.maskByText()
 	}
-	read := reader{src: src, kinds: kinds}
+	read := reader{src: src, grammar: newGrammar(kinds)}
 	inc := &Included{Pos: src.at(1, 1, 1)}
 	docs = meaningful(docs)
 	switch {
@@ -567,7 +572,7 @@ func parseIncluded(shown string, data []byte, kinds []string) (*Included, *sourc
 		read.errorf(src.at(docs[1].start, 1, 3), diag.BadFile, "an included file is one document, this file has %d", len(docs))
 	}
 	if len(docs) > 0 && docs[0].root != nil {
-		inc = read.included(docs[0].root)
+		inc = read.readIncluded(docs[0].root)
 		inc.EndLine = docs[0].end
 	}
 	inc.File = shown

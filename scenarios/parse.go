@@ -401,13 +401,14 @@ func (k *keySet) add(key *Node) (first *Node, again bool) {
 func (s *source) skipProperties(line, column int) (int, int) {
 	at := s.offsetOf(line, column)
 	startLine, startColumn := line, column
+	counted := at // the offset that column belongs to
 	for line <= len(s.lines) {
 		text := s.lines[line-1]
 		rest := strings.TrimLeft(text[min(at, len(text)):], " \t")
 		at = len(text) - len(rest)
 		switch {
 		case rest == "" || rest[0] == '#':
-			line, at = line+1, 0
+			line, at, column, counted = line+1, 0, 1, 0
 		case rest[0] == '&' || rest[0] == '!':
 			end := strings.IndexAny(rest, " \t,]}")
 			if end < 0 {
@@ -418,7 +419,7 @@ func (s *source) skipProperties(line, column int) (int, int) {
 			}
 			at += end
 		default:
-			return line, utf8.RuneCountInString(text[:at]) + 1
+			return line, column + utf8.RuneCountInString(text[counted:at])
 		}
 	}
 	return startLine, startColumn

@@ -1,16 +1,14 @@
 package scenarios
 
 import (
-	"slices"
-
 	"iflowtest/internal/diag"
 )
 
 // reader turns trees into scenarios, and collects what is wrong.
 type reader struct {
-	src   *source
-	kinds []string
-	l     diag.List
+	src *source
+	*grammar
+	l diag.List
 }
 
 func (r *reader) errorf(pos diag.Position, code, format string, args ...any) {
@@ -22,13 +20,13 @@ func (r *reader) hint(format string, args ...any) {
 	*last = last.WithHint(format, args...)
 }
 
-// scenario reads a scenario document.
-func (r *reader) scenario(root *Node) *Scenario {
+// readScenario reads a scenario document.
+func (r *reader) readScenario(root *Node) *Scenario {
 	s := &Scenario{Pos: root.Pos}
 	if r.otherDocument(root) {
 		return s
 	}
-	if !r.document(ScenarioShape(), root, "the scenario", "a scenario is a mapping with name and steps") {
+	if !r.document(r.grammar.scenario, root, "the scenario", "a scenario is a mapping with name and steps") {
 		return s
 	}
 	for _, e := range root.Entries {
@@ -87,10 +85,10 @@ func (r *reader) scenarioKey(s *Scenario, e Entry) {
 	}
 }
 
-// included reads a document that a step includes.
-func (r *reader) included(root *Node) *Included {
+// readIncluded reads a document that a step includes.
+func (r *reader) readIncluded(root *Node) *Included {
 	f := &Included{Pos: root.Pos}
-	if !r.document(IncludedShape(), root, "the included file", "an included file is a mapping with steps") {
+	if !r.document(r.grammar.included, root, "the included file", "an included file is a mapping with steps") {
 		return f
 	}
 	for _, e := range root.Entries {
@@ -111,10 +109,10 @@ func (r *reader) included(root *Node) *Included {
 	return f
 }
 
-// environment reads the document of an environment.
-func (r *reader) environment(root *Node) *Environment {
+// readEnvironment reads the document of an environment.
+func (r *reader) readEnvironment(root *Node) *Environment {
 	env := &Environment{Pos: root.Pos}
-	if !r.document(EnvironmentShape(), root, "the environment", "an environment is a mapping with target, vars or credentials") {
+	if !r.document(r.grammar.environment, root, "the environment", "an environment is a mapping with target, vars or credentials") {
 		return env
 	}
 	for _, e := range root.Entries {
@@ -142,26 +140,16 @@ func (r *reader) document(s Shape, root *Node, what, wanted string) bool {
 		r.hint("%s", wanted)
 		return false
 	}
-	own := slices.Clone(s.Keys)
-	for i, k := range own {
-		switch k.Name {
-		case "steps", "cleanup":
-			own[i].Shape.Elem = nil
-		case "credentials":
-			own[i].Shape.Elem = nil
-		}
-	}
-	s.Keys = own
-	r.l = append(r.l, s.check(root, what, r.kinds)...)
+	r.check(s, root, what)
 	return true
 }
 
-// check is Check with the names of the step kinds, which people put where
-// they do not belong.
-func (s Shape) check(n *Node, what string, kinds []string) diag.List {
-	c := checker{kinds: kinds}
+// check checks a value, and says whether it is right.
+func (r *reader) check(s Shape, n *Node, what string) bool {
+	c := checker{kinds: r.kinds, reserved: r.reserved}
 	c.check(s, n, what)
-	return c.l
+	r.l = append(r.l, c.l...)
+	return len(c.l) == 0
 }
 
 // named gives a name that says something.
@@ -191,7 +179,10 @@ func present(n *Node) *Node {
 // credentials checks a block of credentials and gives those that can be used.
 func (r *reader) credentials(n *Node) []Entry {
 	for _, e := range n.Entries {
-		r.l = append(r.l, CheckCredential(e.Value, "the credential "+shorten(e.Key.Text))...)
+		what := "the credential " + shorten(e.Key.Text)
+		if r.check(r.credential, e.Value, what) && e.Value.Kind == Map {
+			r.l = append(r.l, credentialKeys(e.Value, what)...)
+		}
 	}
 	r.l = append(r.l, literalSecrets(r.src, n.Entries)...)
 	return n.Entries
@@ -224,7 +215,6 @@ func (r *reader) steps(n *Node) []*Step {
 		return nil
 	}
 	steps := make([]*Step, 0, len(n.Items))
-	shape := StepShape()
 	for i, item := range n.Items {
 		if item.Kind != Map || len(item.Entries) == 0 {
 			if item.Kind == Null || item.Kind == Map {
@@ -235,28 +225,25 @@ func (r *reader) steps(n *Node) []*Step {
 			r.hint("a step is written like: - call: {GET: /http/orders}")
 			continue
 		}
-		steps = append(steps, r.step(shape, item))
+		steps = append(steps, r.stepOf(item))
 	}
 	return steps
 }
 
-// step reads one step. What is no common key is its kind, or a mistake: the
+// stepOf reads one step. What is no common key is its kind, or a mistake: the
 // runner knows.
-func (r *reader) step(shape Shape, n *Node) *Step {
+func (r *reader) stepOf(n *Node) *Step {
 	s := &Step{Pos: n.Pos, EndLine: n.EndLine()}
 	s.Keys = make([]string, len(n.Entries))
 	for i, e := range n.Entries {
 		name := e.Key.Text
 		s.Keys[i] = name
-		k := shape.Key(name)
+		k := r.step.Key(name)
 		if k == nil {
 			s.Kinds = append(s.Kinds, e)
 			continue
 		}
-		c := checker{}
-		c.check(k.Shape, e.Value, name)
-		r.l = append(r.l, c.l...)
-		r.stepKey(s, e, len(c.l) == 0)
+		r.stepKey(s, e, r.check(k.Shape, e.Value, name))
 	}
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"iflowtest/internal/diag"
 )
@@ -126,8 +127,9 @@ func (s Shape) KeyNames() []string {
 
 type checker struct {
 	l diag.List
-	// kinds are the names of step kinds.
-	kinds []string
+	// kinds are the names of step kinds; reserved the words that cannot name
+	// a variable, sorted. Both may be nil.
+	kinds, reserved []string
 }
 
 func (c *checker) errorf(pos diag.Position, code, format string, args ...any) *checker {
@@ -375,7 +377,7 @@ func (c *checker) collection(s Shape, n *Node, what string) {
 	case MapType:
 		for _, e := range n.Entries {
 			if s.Names {
-				c.l = append(c.l, checkName(e.Key)...)
+				c.checkName(e.Key)
 			}
 			if s.Elem != nil {
 				c.check(*s.Elem, e.Value, fmt.Sprintf("%s in %s", shorten(e.Key.Text), what))
@@ -393,7 +395,7 @@ func (c *checker) item(s Shape, item *Node, what string) {
 	before := len(c.l)
 	c.check(*s.Elem, item, what)
 	if s.Names && len(c.l) == before {
-		c.l = append(c.l, checkName(item)...)
+		c.checkName(item)
 	}
 }
 
@@ -487,6 +489,12 @@ func suggestKey(name string, known []string) string {
 	return ""
 }
 
+// flatten gives a name in lower case without separators.
 func flatten(s string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(s))
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == ' ' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
 }
