@@ -1,10 +1,21 @@
 package sandbox
 
 import (
+	"encoding/json"
+	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
+	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/subaccount"
 )
 
@@ -54,6 +65,397 @@ func (c *Config) provision(s *subaccount.Subaccount) error {
 		}
 	}
 	return nil
+}
+
+// configReader reads one configuration.
+type configReader struct {
+	*reader
+	config Config
+	// What is taken already, by what is built in or stood above.
+	flowIDs, endpoints, instances, keys []string
+}
+
+// ParseConfig reads a configuration file: flows, instances, keys, entitled,
+// latency, faults and xsuaa-compat. It reports everything that is wrong, each
+// with its place in file, and gives a configuration only when nothing is.
+func ParseConfig(file string, data []byte) (*Config, diag.List) {
+	r, top := newReader(file, data)
+	c := &configReader{reader: r, instances: []string{"sandbox-rt", "sandbox-api"}, keys: []string{"sender", "api"}}
+	if deployed, err := iflow.New(iflow.Options{}); err == nil {
+		for _, f := range deployed.Flows() {
+			c.flowIDs = append(c.flowIDs, f.ID)
+			c.endpoints = append(c.endpoints, strings.ToLower(f.Endpoint))
+		}
+	}
+	if top != nil && !isNull(top) {
+		c.top(top)
+	}
+	if c.list.HasErrors() {
+		return nil, c.list.Sorted()
+	}
+	return &c.config, c.list.Sorted()
+}
+
+func (c *configReader) top(n *yaml.Node) {
+	c.mapping(n, "the configuration", []field{
+		{name: "flows", read: func(n *yaml.Node) { c.elements(n, "flows", c.flow) }},
+		{name: "instances", read: func(n *yaml.Node) { c.elements(n, "instances", c.instance) }},
+		{name: "keys", read: func(n *yaml.Node) { c.elements(n, "keys", c.key) }},
+		{name: "entitled", read: c.entitlement},
+		{name: "latency", read: func(n *yaml.Node) { c.config.latency = c.duration(n, "latency") }},
+		{name: "faults", read: func(n *yaml.Node) { c.elements(n, "faults", c.fault) }},
+		{name: "xsuaa-compat", read: func(n *yaml.Node) { c.config.decodeBasic = !c.boolean(n, "xsuaa-compat") }},
+	})
+}
+
+func (c *configReader) fault(n *yaml.Node) {
+	text, ok := c.text(n, "a fault")
+	if !ok {
+		return
+	}
+	f, err := fault.Parse(text)
+	if err != nil {
+		c.errorAt(n, diag.InvalidFault, "%s", err)
+		return
+	}
+	c.config.faults = append(c.config.faults, f)
+}
+
+func (c *configReader) entitlement(n *yaml.Node) {
+	c.config.named = true
+	c.mapping(n, "entitled", []field{{name: "it-rt", read: func(n *yaml.Node) {
+		if n = c.resolve(n); n == nil || n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+			return // entitled to nothing
+		}
+		c.elements(n, "it-rt", func(n *yaml.Node) {
+			if plan := c.oneOf(n, "a plan of it-rt", []string{subaccount.PlanFlow, subaccount.PlanAPI}); plan != "" && !slices.Contains(c.config.entitled, plan) {
+				c.config.entitled = append(c.config.entitled, plan)
+			}
+		})
+	}}})
+}
+
+// oneOf reads one of a few words; "" when it is none of them.
+func (c *configReader) oneOf(n *yaml.Node, what string, words []string) string {
+	text, ok := c.text(n, what)
+	if !ok || slices.Contains(words, text) {
+		return text
+	}
+	d := diag.Errorf(c.pos(n), diag.InvalidValue, "%s: want one of %s, got %q", what, strings.Join(words, ", "), text)
+	if near := diag.Suggest(text, words); near != "" {
+		d = d.WithHint("did you mean %q?", near)
+	}
+	c.list = append(c.list, d)
+	return ""
+}
+
+// take notes a name that must be free.
+func (c *configReader) take(n *yaml.Node, what, name string, taken *[]string) {
+	if slices.Contains(*taken, name) {
+		c.errorAt(n, diag.DuplicateName, "%s %q is there already", what, name)
+		return
+	}
+	*taken = append(*taken, name)
+}
+
+func (c *configReader) instance(n *yaml.Node) {
+	var i instanceConfig
+	place := n
+	c.mapping(n, "an instance", []field{
+		{name: "name", required: true, read: func(n *yaml.Node) {
+			place = n
+			if name, ok := c.text(n, "name"); ok {
+				i.spec.Name = name
+				c.take(n, "the service instance", name, &c.instances)
+			}
+		}},
+		{name: "plan", required: true, read: func(n *yaml.Node) {
+			i.spec.Plan = c.oneOf(n, "plan", []string{subaccount.PlanFlow, subaccount.PlanAPI})
+		}},
+		{name: "space", read: func(n *yaml.Node) { i.spec.Space = c.oneOf(n, "space", []string{"dev", "test"}) }},
+		{name: "roles", read: func(n *yaml.Node) { i.spec.Roles = c.texts(n, "roles") }},
+		{name: "grant-types", read: func(n *yaml.Node) { i.spec.GrantTypes = c.texts(n, "grant-types") }},
+		{name: "token-validity", read: func(n *yaml.Node) {
+			i.spec.Validity = time.Duration(c.whole(n, "token-validity", 3600, 86400)) * time.Second
+		}},
+		{name: "keys", read: func(n *yaml.Node) {
+			c.elements(n, "keys", func(n *yaml.Node) {
+				if name, ok := c.text(n, "the name of a key"); ok {
+					c.keyName(n, name)
+					i.keys = append(i.keys, name)
+				}
+			})
+		}},
+	})
+	if i.spec.Name != "" && i.spec.Plan != "" {
+		c.joined(place, diag.InvalidValue, i.spec.Check())
+	}
+	c.config.instances = append(c.config.instances, i)
+}
+
+func (c *configReader) texts(n *yaml.Node, what string) []string {
+	var list []string
+	c.elements(n, what, func(n *yaml.Node) {
+		if text, ok := c.text(n, what); ok {
+			list = append(list, text)
+		}
+	})
+	return list
+}
+
+func (c *configReader) keyName(n *yaml.Node, name string) {
+	c.take(n, "the service key", name, &c.keys)
+	c.joined(n, diag.InvalidName, subaccount.CheckKeyName(name))
+}
+
+func (c *configReader) key(n *yaml.Node) {
+	var k keyConfig
+	c.mapping(n, "a key", []field{
+		{name: "name", required: true, read: func(n *yaml.Node) {
+			if name, ok := c.text(n, "name"); ok {
+				k.name = name
+				c.keyName(n, name)
+			}
+		}},
+		{name: "instance", required: true, read: func(n *yaml.Node) {
+			k.instance = c.oneOf(n, "instance", c.instances)
+		}},
+	})
+	c.config.keys = append(c.config.keys, k)
+}
+
+// flow reads one flow of one's own.
+func (c *configReader) flow(n *yaml.Node) {
+	f := iflow.Flow{Role: subaccount.DefaultRole}
+	custom := &customFlow{}
+	c.mapping(n, "a flow", []field{
+		{name: "id", required: true, read: func(n *yaml.Node) { f.ID = c.flowID(n) }},
+		{name: "endpoint", required: true, read: func(n *yaml.Node) { f.Endpoint = c.endpoint(n) }},
+		{name: "role", read: func(n *yaml.Node) {
+			if role, ok := c.text(n, "role"); ok {
+				f.Role = role
+			}
+		}},
+		{name: "methods", read: func(n *yaml.Node) { f.Methods = c.methods(n) }},
+		{name: "csrf", read: func(n *yaml.Node) { f.CSRF = c.boolean(n, "csrf") }},
+		{name: "respond", required: true, read: func(n *yaml.Node) {
+			c.elements(n, "respond", func(n *yaml.Node) { custom.rules = append(custom.rules, c.rule(n)) })
+		}},
+		{name: "message-log", read: func(n *yaml.Node) { custom.log = c.messageLog(n) }},
+	})
+	f.Process = custom.process
+	c.config.flows = append(c.config.flows, f)
+}
+
+// flowID is what the ID of an artifact may be.
+var flowID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_. -]{0,149}$`)
+
+func (c *configReader) flowID(n *yaml.Node) string {
+	id, ok := c.text(n, "id")
+	if !ok {
+		return ""
+	}
+	if !flowID.MatchString(id) {
+		c.errorAt(n, diag.InvalidName, "id %q: want a letter, then A-Z a-z 0-9 _ . - or blanks", id)
+	}
+	c.take(n, "the flow", id, &c.flowIDs)
+	return id
+}
+
+func (c *configReader) endpoint(n *yaml.Node) string {
+	address, ok := c.text(n, "endpoint")
+	if !ok {
+		return ""
+	}
+	if err := iflow.CheckEndpoint(address); err != nil {
+		c.errorAt(n, diag.InvalidValue, "%s", err)
+		return ""
+	}
+	c.take(n, "the endpoint", strings.ToLower(address), &c.endpoints)
+	return address
+}
+
+func (c *configReader) methods(n *yaml.Node) []string {
+	known := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	var methods []string
+	c.elements(n, "methods", func(n *yaml.Node) {
+		if m := c.oneOf(n, "methods", known); m != "" {
+			methods = append(methods, m)
+		}
+	})
+	return methods
+}
+
+// What a response may answer with.
+const (
+	lowStatus  = 200
+	highStatus = 599
+)
+
+func (c *configReader) rule(n *yaml.Node) rule {
+	var r rule
+	body := ""
+	text := func(kind, contentType string) field {
+		return field{name: kind, read: func(n *yaml.Node) {
+			if c.oneBody(n, kind, &body) {
+				r.contentType, r.body = contentType, c.template(n, kind)
+			}
+		}}
+	}
+	c.mapping(n, "an entry of respond", []field{
+		{name: "when", read: func(n *yaml.Node) { r.when = c.condition(n) }},
+		{name: "status", read: func(n *yaml.Node) { r.status = c.status(n) }},
+		{name: "headers", read: func(n *yaml.Node) { r.headers = c.templates(n, "headers", headerName) }},
+		{name: "json", read: func(n *yaml.Node) {
+			if c.oneBody(n, "json", &body) {
+				r.contentType, r.json = "application/json", c.document(n, 0)
+			}
+		}},
+		text("xml", "application/xml;charset=utf-8"),
+		text("body", "text/plain;charset=utf-8"),
+		{name: "delay", read: func(n *yaml.Node) { r.delay = c.duration(n, "delay") }},
+	})
+	return r
+}
+
+// oneBody reports a second body.
+func (c *configReader) oneBody(n *yaml.Node, kind string, first *string) bool {
+	if *first != "" {
+		c.errorAt(n, diag.SeveralBodies, "an answer has one body, and this one has %s and %s", *first, kind)
+		return false
+	}
+	*first = kind
+	return true
+}
+
+func (c *configReader) messageLog(n *yaml.Node) logRule {
+	var l logRule
+	c.mapping(n, "message-log", []field{
+		{name: "status", read: func(n *yaml.Node) { l.status = c.oneOf(n, "status", messagelog.Statuses()) }},
+		{name: "custom-headers", read: func(n *yaml.Node) { l.headers = c.templates(n, "custom-headers", nil) }},
+		{name: "error", read: func(n *yaml.Node) { l.text = c.template(n, "error") }},
+		{name: "processing", read: func(n *yaml.Node) { l.processing = c.duration(n, "processing") }},
+	})
+	return l
+}
+
+// scope is what an expression of a flow may name: the request.
+func scope() *expression.Scope {
+	return &expression.Scope{
+		Variables: func(name string) (bool, string) {
+			if name == "request" || diag.Suggest(name, []string{"request"}) != "" {
+				return name == "request", ""
+			}
+			return false, "a flow sees request.method, .path, .query, .headers (in lower case), .body, .json and .id"
+		},
+		Names: func() []string { return []string{"request"} },
+	}
+}
+
+func (c *configReader) condition(n *yaml.Node) *expression.Template {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if plainScalar(n) && (n.Value == "true" || n.Value == "false") {
+		return expression.Literal(n.Value == "true")
+	}
+	text, ok := c.text(n, "when")
+	if !ok {
+		return nil
+	}
+	t, list := expression.CompileExpression(text, c.at(n), scope())
+	c.list = append(c.list, list...)
+	return t
+}
+
+func (c *configReader) status(n *yaml.Node) *expression.Template {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode && expression.HasExpression(n.Value) {
+		return c.template(n, "status")
+	}
+	return expression.Literal(json.Number(strconv.Itoa(c.whole(n, "status", lowStatus, highStatus))))
+}
+
+// template reads a text with ${…} in it.
+func (c *configReader) template(n *yaml.Node, what string) *expression.Template {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		c.wrong(n, what, "a text")
+		return nil
+	}
+	t, list := expression.CompileText(n.Value, c.at(n), scope())
+	c.list = append(c.list, list...)
+	return t
+}
+
+// headerName is a token of HTTP (RFC 9110, 5.6.2).
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// templates reads a mapping of names to texts.
+func (c *configReader) templates(n *yaml.Node, what string, name *regexp.Regexp) []namedTemplate {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		c.wrong(n, what, "a mapping")
+		return nil
+	}
+	if len(n.Content) == 0 {
+		c.errorAt(n, diag.EmptyBlock, "%s is empty", what)
+	}
+	var list []namedTemplate
+	for key, value := range c.pairs(n) {
+		if name != nil && !name.MatchString(key.Value) {
+			c.errorAt(key, diag.InvalidName, "%q is no name of a header", key.Value)
+			continue
+		}
+		list = append(list, namedTemplate{key.Value, c.template(value, key.Value)})
+	}
+	return list
+}
+
+// document reads a JSON value, by the types of the language: plain null,
+// true, false and JSON's numbers are what they are, everything else is text.
+func (c *configReader) document(n *yaml.Node, depth int) *document {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if depth > maxDepth {
+		c.errorAt(n, diag.TooLarge, "the value is nested deeper than %d", maxDepth)
+		return nil
+	}
+	d := &document{}
+	switch n.Kind {
+	case yaml.SequenceNode:
+		d.kind = list
+		for _, item := range n.Content {
+			d.list = append(d.list, c.document(item, depth+1))
+		}
+	case yaml.MappingNode:
+		d.kind = object
+		for key, value := range c.pairs(n) {
+			d.fields = append(d.fields, documentField{key.Value, c.document(value, depth+1)})
+		}
+	default:
+		d.leaf = c.leaf(n)
+	}
+	return d
+}
+
+func (c *configReader) leaf(n *yaml.Node) *expression.Template {
+	switch {
+	case isNull(n):
+		return expression.Literal(nil)
+	case plainScalar(n) && (n.Value == "true" || n.Value == "false"):
+		return expression.Literal(n.Value == "true")
+	case plainScalar(n) && number.MatchString(n.Value):
+		return expression.Literal(json.Number(n.Value))
+	}
+	return c.template(n, "json")
 }
 
 func sorted(list []string) []string {

@@ -124,7 +124,7 @@ func slow(ctx context.Context, m *Message) Answer {
 	if err != nil {
 		return badRequest(err.Error())
 	}
-	if err := wait(ctx, time.Duration(ms)*time.Millisecond); err != nil {
+	if err := Wait(ctx, time.Duration(ms)*time.Millisecond); err != nil {
 		return Answer{Failure: "org.apache.catalina.connector.ClientAbortException: the sender closed the connection"}
 	}
 	return jsonAnswer(http.StatusOK, struct {
@@ -132,8 +132,8 @@ func slow(ctx context.Context, m *Message) Answer {
 	}{ms})
 }
 
-// wait lets time pass, or gives the reason why ctx ended first.
-func wait(ctx context.Context, d time.Duration) error {
+// Wait lets time pass, or gives the reason why ctx ended first.
+func Wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return nil
 	}

@@ -66,6 +66,8 @@ type Answer struct {
 	Async time.Duration
 	// Headers are the custom headers of the log.
 	Headers []messagelog.Property
+	// Error is the error information of the log; the caller sees none of it.
+	Error string
 	// Failure ends the flow in an exception: the caller sees a 500 with the
 	// message ID (wire/sap.md 5.4), the log the text.
 	Failure string
@@ -257,7 +259,7 @@ func (rt *Runtime) process(w http.ResponseWriter, r *http.Request, flow *Flow) {
 		fail(w, m.ID)
 		return
 	}
-	rt.o.Logs.Finish(m.ID, end, cmp.Or(a.Log, messagelog.Completed), "", a.Headers, late)
+	rt.o.Logs.Finish(m.ID, end, cmp.Or(a.Log, messagelog.Completed), a.Error, a.Headers, late)
 	respond(w, &a, m.ID, log.Correlation)
 }
 

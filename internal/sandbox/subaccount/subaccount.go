@@ -156,7 +156,7 @@ func (s *Subaccount) Entitled() []string { return slices.Clone(s.entitled) }
 // CreateInstance makes a service instance. Every mistake of the
 // specification is in the error.
 func (s *Subaccount) CreateInstance(spec InstanceSpec) (*Instance, error) {
-	if err := spec.check(); err != nil {
+	if err := spec.Check(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -192,10 +192,11 @@ func (s *Subaccount) CreateInstance(spec InstanceSpec) (*Instance, error) {
 	return i, nil
 }
 
-func (spec InstanceSpec) check() error {
+// Check tells everything that is wrong with the specification.
+func (spec InstanceSpec) Check() error {
 	var errs []error
 	if !name.MatchString(spec.Name) {
-		errs = append(errs, fmt.Errorf("name of a service instance %q: want 1 to 32 of A-Z a-z 0-9 . _ -", spec.Name))
+		errs = append(errs, fmt.Errorf("name of a service instance %q: want 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first", spec.Name))
 	}
 	if spec.Plan != PlanFlow && spec.Plan != PlanAPI {
 		errs = append(errs, fmt.Errorf("plan %q: want %q or %q", spec.Plan, PlanFlow, PlanAPI))
@@ -211,11 +212,19 @@ func (spec InstanceSpec) check() error {
 	return errors.Join(errs...)
 }
 
+// CheckKeyName tells what is wrong with the name of a key; nil when nothing is.
+func CheckKeyName(key string) error {
+	if !name.MatchString(key) {
+		return fmt.Errorf("name of a service key %q: want 1 to 32 of A-Z a-z 0-9 . _ -, a letter or digit first", key)
+	}
+	return nil
+}
+
 // CreateKey makes a service key. The names of keys are unique in the tenant,
 // since they become the names of credentials.
 func (s *Subaccount) CreateKey(instance, key string) (*Key, error) {
-	if !name.MatchString(key) {
-		return nil, fmt.Errorf("name of a service key %q: want 1 to 32 of A-Z a-z 0-9 . _ -", key)
+	if err := CheckKeyName(key); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
