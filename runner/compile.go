@@ -52,6 +52,9 @@ type Options struct {
 	Transport http.RoundTripper
 	// Redactor learns every secret as soon as it is known; nil is a new one.
 	Redactor *secret.Redactor
+	// Unredacted runs without a redactor, and shows every secret. It is there
+	// for the test that proves what the redactor hides.
+	Unredacted bool
 	// Log receives what happens between events; nil discards it.
 	Log *slog.Logger
 }
@@ -146,7 +149,7 @@ type step struct {
 // *[UsageError].
 func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Plan, diag.List, error) {
 	o.Parallel = max(o.Parallel, 1)
-	if o.Redactor == nil {
+	if o.Redactor == nil && !o.Unredacted {
 		o.Redactor = secret.NewRedactor()
 	}
 	if o.Log == nil {

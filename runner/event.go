@@ -140,14 +140,16 @@ type Exchange struct {
 	// order of names.
 	RequestHeaders []HeaderField `json:"requestHeaders,omitempty"`
 	RequestBody    string        `json:"requestBody,omitempty"`
+	// RequestBodySize and BodySize are the sizes of the whole bodies, decoded
+	// and redacted, in bytes; what is shown may be their start.
+	RequestBodySize int64 `json:"requestBodySize,omitempty"`
 	// Status is 0 when no answer came.
 	Status  int           `json:"status,omitempty"`
 	Headers []HeaderField `json:"headers,omitempty"`
 	// Body is the start of the answer, at most 32 KiB, redacted before it was
 	// cut.
-	Body string `json:"body,omitempty"`
-	// BodySize is the size of the whole decoded body in bytes.
-	BodySize int64 `json:"bodySize,omitempty"`
+	Body     string `json:"body,omitempty"`
+	BodySize int64  `json:"bodySize,omitempty"`
 	// MessageID is the message processing log ID, where the answer names one.
 	MessageID string   `json:"messageId,omitempty"`
 	Timings   *Timings `json:"timings,omitempty"`

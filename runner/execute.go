@@ -35,8 +35,10 @@ type execution struct {
 	lastBody string
 	outcome  Outcome
 	classes  class
-	// stopped is why the steps that follow are skipped.
+	// stopped is why the steps that follow are skipped; ended is set when that
+	// is a time limit or a signal.
 	stopped string
+	ended   *Problem
 }
 
 func (x *execution) log() *slog.Logger { return x.session.plan.o.Log }
@@ -61,6 +63,7 @@ func (s *session) scenario(ctx context.Context, sc *scenario) {
 	x.cleanup(ctx)
 	e := x.event(ScenarioEnd, nil)
 	e.Outcome, e.DurationMs = cmpOutcome(x.outcome), milliseconds(time.Since(started))
+	e.Err = x.ended
 	if sc.skip != nil && x.outcome == "" {
 		e.Reason = x.stopped
 	}
@@ -195,6 +198,7 @@ func (x *execution) over(ctx context.Context) string {
 		return ""
 	}
 	x.classes |= t.class
+	x.ended = &t.problem
 	if x.outcome == "" || x.outcome == Pass || x.outcome == Skip {
 		x.outcome = Error
 	}
@@ -424,12 +428,11 @@ func (x *execution) shown(e *exchange) *Exchange {
 	out := &Exchange{
 		Method: e.method, URL: e.url, Status: e.status, Timings: &timings,
 		RequestHeaders: g.header(e.requestHeader), Headers: g.header(e.header),
-		BodySize: int64(len(e.body)),
 	}
 	if e.requestBody != nil {
-		out.RequestBody = g.body(e.requestBody())
+		out.RequestBody, out.RequestBodySize = g.body(e.requestBody())
 	}
-	out.Body = g.body(e.body)
+	out.Body, out.BodySize = g.body(e.body)
 	out.MessageID, _ = assertions.MessageID(e.header, e.body)
 	if e.curl != nil {
 		out.Curl = e.curl()

@@ -97,11 +97,13 @@ func (g *gate) header(h http.Header) []HeaderField {
 // maxShownBody bounds a body in a report, in bytes.
 const maxShownBody = 32 << 10
 
-// body gives a body as it may be shown: redacted first, and then cut.
-func (g *gate) body(s string) string {
+// body gives a body as it may be shown: redacted first, and then cut. size is
+// that of the whole redacted body in bytes.
+func (g *gate) body(s string) (shown string, size int64) {
 	s = g.redactor.Text(s)
-	if len(s) <= maxShownBody {
-		return s
+	size = int64(len(s))
+	if len(s) > maxShownBody {
+		s = strings.ToValidUTF8(strings.Clone(s[:maxShownBody]), "")
 	}
-	return strings.ToValidUTF8(s[:maxShownBody], "") + "… (cut)"
+	return s, size
 }

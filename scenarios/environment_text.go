@@ -6,7 +6,7 @@ import "iflowtest/internal/diag"
 // a sandbox tenant. name stands where messages name the file; folder is what
 // its paths are relative to.
 func ReadEnvironment(name, folder string, text []byte) (*Environment, diag.List) {
-	l := loader{sources: diag.Sources{}}
+	l := loader{sources: diag.Sources{}, grammar: newGrammar(nil)}
 	src, docs, problems := parse(name, text)
 	env := l.environment(src, docs, &problems)
 	env.File, env.Path, env.Name = name, folder+"/"+name, name

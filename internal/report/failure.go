@@ -174,7 +174,7 @@ func exchangeText(x *runner.Exchange, limit int) string {
 	}
 	var b strings.Builder
 	b.WriteString(x.Method + " " + x.URL + "\n")
-	writeMessage(&b, x.RequestHeaders, x.RequestBody, limit, 0)
+	writeMessage(&b, x.RequestHeaders, x.RequestBody, limit, x.RequestBodySize)
 	if x.Status == 0 {
 		b.WriteString("\nno answer\n")
 	} else {

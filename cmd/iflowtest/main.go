@@ -1,0 +1,131 @@
+// Command iflowtest runs declarative tests of SAP Integration Suite (Cloud
+// Integration): YAML scenarios in, JUnit and other reports out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"iflowtest/internal/diag"
+	"iflowtest/internal/secret"
+	"iflowtest/runner"
+	"iflowtest/scenarios"
+)
+
+func main() {
+	ctx, stop := untilSignal(context.Background())
+	p := &program{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		environ: os.Environ(), redactor: secret.NewRedactor(),
+	}
+	status := p.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(status)
+}
+
+// untilSignal gives a context that the first SIGINT or SIGTERM cancels with
+// the cause [runner.Interrupted]. A second signal of the same kind ends the
+// program at once: CI agents send SIGINT and some seconds later SIGTERM, which
+// is not a second wish.
+func untilSignal(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		seen := map[os.Signal]bool{}
+		for s := range signals {
+			if seen[s] {
+				os.Exit(runner.ExitInterrupted)
+			}
+			seen[s] = true
+			cancel(runner.Interrupted())
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+// program is what the commands share: the outside world, and the redactor
+// that everything printed passes.
+type program struct {
+	in       io.Reader
+	out, err io.Writer
+	environ  []string
+	redactor *secret.Redactor
+}
+
+// exitError ends the program with a status. What is to be said has been said
+// when its message is empty.
+type exitError struct {
+	status  int
+	message string
+	hints   []string
+}
+
+// Error gives the message.
+func (e *exitError) Error() string { return e.message }
+
+// usage is wrong usage of the command line.
+func usage(format string, args ...any) error {
+	return &exitError{status: runner.ExitUsage, message: fmt.Sprintf(format, args...)}
+}
+
+// run runs one command line and gives its exit status. What goes to standard
+// error passes the redactor.
+func (p *program) run(ctx context.Context, args []string) int {
+	gated := p.redactor.Writer(p.err)
+	p.err = gated
+	defer func() { _ = gated.Flush() }() // nowhere left to complain to
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return runner.ExitOK
+	}
+	e := asExit(err)
+	if e.message != "" {
+		fmt.Fprintf(p.err, "iflowtest: %s\n", e.message)
+		for _, h := range e.hints {
+			fmt.Fprintf(p.err, "   = %s\n", h)
+		}
+	}
+	return e.status
+}
+
+// asExit gives the exit status and the message of any error of a command.
+func asExit(err error) *exitError {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*scenarios.UsageError](err); ok {
+		return &exitError{runner.ExitUsage, e.Message, e.Hints}
+	}
+	if e, ok := errors.AsType[*runner.UsageError](err); ok {
+		return &exitError{runner.ExitUsage, e.Message, nil}
+	}
+	// What is left comes from cobra: an unknown command or flag, a wrong
+	// number of arguments.
+	message, rest, _ := strings.Cut(err.Error(), "\n")
+	e := &exitError{status: runner.ExitUsage, message: message}
+	if names := strings.Fields(strings.TrimPrefix(strings.TrimSpace(rest), "Did you mean this?")); len(names) > 0 {
+		e.hints = append(e.hints, "did you mean "+strings.Join(names, " or ")+"?")
+	}
+	return e
+}
+
+// diagnostics prints diagnostics to standard error.
+func (p *program) diagnostics(l diag.List, src diag.Sources, color bool) {
+	_ = diag.Print(p.err, l, src, diag.Style{Color: color}) // nowhere left to complain to
+}

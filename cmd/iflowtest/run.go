@@ -1,0 +1,282 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"iflowtest/internal/diag"
+	"iflowtest/internal/report"
+	"iflowtest/runner"
+	"iflowtest/scenarios"
+)
+
+// runFlags are the flags of the command run.
+type runFlags struct {
+	tags, name  string
+	allowEmpty  bool
+	parallel    int
+	bail        bool
+	timeout     time.Duration
+	junit       string
+	junitPlaces string
+	json        string
+	noProgress  bool
+}
+
+func (p *program) runCommand(g *global) *cobra.Command {
+	f := &runFlags{}
+	cmd := &cobra.Command{
+		Use:   "run [PATH…]",
+		Short: "run scenarios and report",
+		Long: `Run the scenarios of files and folders, scenarios/ without a PATH. FILE.yaml:LINE
+runs the scenario at that line. Everything wrong in the files is told before the
+first request is sent.`,
+		Example: `  iflowtest run --sandbox scenarios --junit out/TEST-all.xml
+  iflowtest run -e dev --tags 'smoke && !slow' --parallel 8
+  iflowtest run -e dev scenarios/orders.yaml:14 -v`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.runScenarios(cmd.Context(), g, f, args)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.tags, "tags", "", "run only scenarios whose tags fit, e.g. 'smoke && !slow'")
+	flags.StringVar(&f.name, "name", "", "run only scenarios whose name matches this regular expression")
+	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0 when no scenario is there or none matches")
+	flags.IntVar(&f.parallel, "parallel", min(32, 4*runtime.NumCPU()), "how many scenarios run at the same time")
+	flags.BoolVar(&f.bail, "bail", false, "stop after the first scenario that does not pass")
+	flags.DurationVar(&f.timeout, "timeout", 0, "limit of the whole run, e.g. 10m; cleanup is not counted (default none)")
+	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
+	flags.StringVar(&f.junitPlaces, "junit-places", "auto", "put file and line on test cases: auto, always or never; auto is on in GitLab CI and GitHub Actions")
+	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
+	flags.BoolVar(&f.noProgress, "no-progress", false, "no live lines on a terminal")
+	return cmd
+}
+
+func (f *runFlags) check() error {
+	if f.parallel < 1 {
+		return usage("--parallel %d: at least 1 is wanted", f.parallel)
+	}
+	if f.timeout < 0 {
+		return usage("--timeout %s: a time that passes is wanted", f.timeout)
+	}
+	switch f.junitPlaces {
+	case "auto", "always", "never":
+		return nil
+	}
+	return usage("--junit-places %q is not one of auto, always, never", f.junitPlaces)
+}
+
+func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, paths []string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	s, err := p.resolve(g)
+	if err != nil {
+		return err
+	}
+	plan, err := p.compile(ctx, g, s, paths, runner.Options{
+		Tags: f.tags, Name: f.name, Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout,
+	})
+	if err != nil {
+		return err
+	}
+	defer plan.close()
+	if plan.Len() == 0 {
+		return p.empty(plan, f)
+	}
+	reports, err := p.openReports(g, f)
+	if err != nil {
+		return err
+	}
+	summary, err := plan.Run(ctx, reports.event)
+	reports.close()
+	if err != nil {
+		return &exitError{status: runner.ExitUnknown, message: err.Error()}
+	}
+	status := summary.ExitStatus
+	if reports.err != nil {
+		fmt.Fprintf(p.err, "iflowtest: %s\n", reports.err)
+		if status == runner.ExitOK {
+			status = runner.ExitReport
+		}
+	}
+	if status != runner.ExitOK {
+		return &exitError{status: status}
+	}
+	return nil
+}
+
+// empty is a run without a scenario.
+func (p *program) empty(plan *compiled, f *runFlags) error {
+	message := "no scenario matches the selection"
+	if plan.loaded == 0 {
+		message = "no scenario there"
+	}
+	if f.allowEmpty {
+		fmt.Fprintf(p.err, "iflowtest: %s (allowed by --allow-empty)\n", message)
+		return nil
+	}
+	e := &exitError{status: runner.ExitNoScenario, message: message}
+	if plan.loaded > 0 {
+		e.hints = []string{fmt.Sprintf("%d are there; look at --tags, --name and the PATH", plan.loaded)}
+	}
+	return e
+}
+
+// compiled is a plan, how many scenarios were loaded, and the sandbox it may
+// need.
+type compiled struct {
+	*runner.Plan
+	loaded int
+	close  func()
+}
+
+// compile loads and compiles the paths; everything that is wrong is printed.
+func (p *program) compile(ctx context.Context, g *global, s *settings, paths []string, o runner.Options) (*compiled, error) {
+	if len(paths) == 0 {
+		paths = []string{"scenarios"}
+	}
+	var kinds []string
+	for _, k := range runner.Kinds() {
+		kinds = append(kinds, k.Name)
+	}
+	suite, environment, diags, err := scenarios.Load(paths, scenarios.LoadOptions{Root: g.root, Environment: g.env, Kinds: kinds})
+	if err != nil {
+		return nil, err
+	}
+	o.Version = version()
+	o.Env, o.Vars = s.getenv, s.vars
+	o.Redactor, o.Log = p.redactor, s.log
+	out := &compiled{loaded: len(suite.Scenarios), close: func() {}}
+	if g.sandbox {
+		tenant, err := p.startSandbox(ctx, g)
+		if err != nil {
+			return nil, err
+		}
+		out.close = tenant.close
+		o.Sandbox = tenant.environment
+	}
+	plan, more, err := runner.Compile(suite, environment, o)
+	diags = append(diags, more...)
+	if plan != nil {
+		stop := out.close
+		out.close = func() { _ = plan.Close(); stop() }
+	}
+	if len(diags) > 0 {
+		p.diagnostics(diags, suite.Sources, p.color(g, p.err))
+	}
+	switch {
+	case diags.HasErrors():
+		out.close()
+		return nil, &exitError{status: runner.ExitInvalid, message: invalid(diags)}
+	case err != nil:
+		out.close()
+		return nil, err
+	}
+	out.Plan = plan
+	return out, nil
+}
+
+func invalid(l diag.List) string {
+	if n := l.Errors(); n != 1 {
+		return fmt.Sprintf("%d mistakes in the files; nothing was sent", n)
+	}
+	return "1 mistake in the files; nothing was sent"
+}
+
+// hostname names this machine in reports; empty when it has no name.
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// reports are the reporters of a run and the files they write to.
+type reports struct {
+	reporter report.Reporter
+	files    []io.Closer
+	err      error
+}
+
+// openReports opens every report before the first request.
+func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
+	r := &reports{}
+	var all []report.Reporter
+	open := func(path string, make func(o *report.Output) (report.Reporter, error)) error {
+		if path == "" {
+			return nil
+		}
+		o, err := report.Create(path)
+		if err == nil {
+			r.files = append(r.files, o)
+			var reporter report.Reporter
+			if reporter, err = make(o); err == nil {
+				all = append(all, reporter)
+			}
+		}
+		if err != nil {
+			return &exitError{status: runner.ExitReport, message: err.Error() + "; nothing was sent"}
+		}
+		return nil
+	}
+	places := f.junitPlaces == "always"
+	if f.junitPlaces == "auto" {
+		gitlab, _ := p.getenv("GITLAB_CI")
+		github, _ := p.getenv("GITHUB_ACTIONS")
+		places = cmp.Or(gitlab, github) != ""
+	}
+	err := errors.Join(
+		open(f.junit, func(o *report.Output) (report.Reporter, error) {
+			return report.NewJUnit(o, report.JUnitOptions{Places: places, Hostname: hostname()})
+		}),
+		open(f.json, func(o *report.Output) (report.Reporter, error) { return report.NewJSONLines(o), nil }),
+	)
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	terminal := p.isTerminal(p.out)
+	width, height := terminalSize(p.out)
+	var written []string
+	for _, path := range []string{f.junit, f.json} {
+		if path != "" {
+			written = append(written, path)
+		}
+	}
+	all = append(all, report.NewConsole(report.ConsoleOptions{
+		Out: p.out, Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
+		Verbose: g.verbose, Quiet: g.quiet, Width: width, Height: height, Reports: written,
+	}))
+	r.reporter = report.Tee(all...)
+	return r, nil
+}
+
+func (r *reports) event(e *runner.Event) {
+	if err := r.reporter.Event(e); err != nil {
+		r.err = errors.Join(r.err, err)
+	}
+}
+
+func (r *reports) close() {
+	if r.reporter != nil {
+		r.err = errors.Join(r.err, r.reporter.Close())
+	}
+	for _, f := range r.files {
+		r.err = errors.Join(r.err, f.Close())
+	}
+	if r.err != nil {
+		r.err = errors.New(strings.ReplaceAll(r.err.Error(), "\n", "; "))
+	}
+}

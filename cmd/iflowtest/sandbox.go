@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"iflowtest/internal/diag"
+	"iflowtest/internal/sandbox"
+	"iflowtest/runner"
+	"iflowtest/scenarios"
+)
+
+// tenant is a sandbox that serves in this process.
+type tenant struct {
+	*sandbox.Tenant
+	environment *scenarios.Environment
+	close       func()
+}
+
+// newTenant makes a tenant as the flags say. Mistakes in the configuration
+// file or in a fault are told, and nothing starts.
+func (p *program) newTenant(g *global, allowRemote, tls bool) (*sandbox.Tenant, error) {
+	o := sandbox.Options{AllowRemote: allowRemote, TLS: tls}
+	if g.sandboxConfig != "" {
+		data, err := os.ReadFile(g.sandboxConfig)
+		if err != nil {
+			return nil, usage("--sandbox-config %s: %s", g.sandboxConfig, plain(err))
+		}
+		config, diags := sandbox.ParseConfig(filepath.ToSlash(g.sandboxConfig), data)
+		if len(diags) > 0 {
+			src := diag.Sources{}
+			src.Add(filepath.ToSlash(g.sandboxConfig), data)
+			p.diagnostics(diags, src, p.color(g, p.err))
+		}
+		if diags.HasErrors() {
+			return nil, &exitError{status: runner.ExitInvalid, message: invalid(diags)}
+		}
+		o.Config = config
+	}
+	for _, text := range g.faults {
+		f, err := sandbox.ParseFault(text)
+		if err != nil {
+			return nil, usage("--fault %s: %s", text, err)
+		}
+		o.Faults = append(o.Faults, f)
+	}
+	t, err := sandbox.New(o)
+	if err != nil {
+		return nil, usage("%s", err)
+	}
+	return t, nil
+}
+
+// plain takes the operation and the path off an error of the file system.
+func plain(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// startSandbox serves a tenant on free loopback ports until it is closed.
+func (p *program) startSandbox(ctx context.Context, g *global) (*tenant, error) {
+	t, err := p.newTenant(g, false, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.Listen("127.0.0.1:0"); err != nil {
+		return nil, &exitError{status: runner.ExitUnknown, message: "the sandbox cannot start: " + err.Error()}
+	}
+	env, diags := scenarios.ReadEnvironment("sandbox", ".", t.EnvironmentYAML())
+	if diags.HasErrors() {
+		return nil, errors.Join(&exitError{status: runner.ExitInvalid, message: "the environment of the sandbox cannot be read: " + diags[0].String()}, t.Close())
+	}
+	ended := make(chan struct{})
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go func() {
+		defer close(ended)
+		if err := t.Serve(serving); err != nil {
+			fmt.Fprintf(p.err, "iflowtest: the sandbox: %s\n", err)
+		}
+	}()
+	return &tenant{t, env, func() { stop(); <-ended }}, nil
+}
+
+// sandboxFlags are the flags of the command sandbox.
+type sandboxFlags struct {
+	listen      string
+	writeEnv    string
+	writeKeys   string
+	tls         bool
+	writeCA     string
+	allowRemote bool
+}
+
+func (p *program) sandboxCommand(g *global) *cobra.Command {
+	f := &sandboxFlags{}
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "serve a sandbox tenant until interrupted",
+		Long: `Serve a tenant on loopback: authorization server, integration runtime with
+flows, OData API. It prints the origin of each part, then "ready", and serves
+until SIGINT or SIGTERM. http://…/_sandbox/ on the part control shows requests,
+state and faults.`,
+		Example: `  iflowtest sandbox --listen 127.0.0.1:8787 --write-env environments/sandbox.yaml
+  iflowtest sandbox --write-keys keys --fault token-short:seconds=2`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.serveSandbox(cmd.Context(), g, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8787", "HOST:PORT; the parts take the ports from PORT on, with port 0 free ones")
+	flags.StringVar(&f.writeEnv, "write-env", "", "write the environment to this file, for -e")
+	flags.StringVar(&f.writeKeys, "write-keys", "", "write the service keys to this folder")
+	flags.BoolVar(&f.tls, "tls", false, "speak TLS everywhere (not there yet)")
+	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate authority to this file (not there yet)")
+	flags.BoolVar(&f.allowRemote, "allow-remote", false, "allow an address that is not loopback")
+	return cmd
+}
+
+func (p *program) serveSandbox(ctx context.Context, g *global, f *sandboxFlags) error {
+	if f.writeCA != "" {
+		return usage("--write-ca: %s", sandbox.ErrNoTLS)
+	}
+	t, err := p.newTenant(g, f.allowRemote, f.tls)
+	if err != nil {
+		return err
+	}
+	if err := t.Listen(f.listen); err != nil {
+		return usage("--listen %s", err)
+	}
+	if err := p.writeTenant(t, f); err != nil {
+		return errors.Join(err, t.Close())
+	}
+	for _, part := range sandbox.Parts() {
+		fmt.Fprintf(p.out, "%s %s\n", part, t.URL(part))
+	}
+	fmt.Fprintln(p.out, "ready")
+	return t.Serve(ctx)
+}
+
+// writeTenant writes the keys and the environment, complete before anybody is
+// told that the sandbox is ready.
+func (p *program) writeTenant(t *sandbox.Tenant, f *sandboxFlags) error {
+	if f.writeKeys != "" {
+		if err := os.MkdirAll(f.writeKeys, 0o700); err != nil {
+			return cannotWrite(f.writeKeys, err)
+		}
+		for _, k := range t.Keys() {
+			file := filepath.Join(f.writeKeys, k.Name+".json")
+			if err := writePrivate(file, k.JSON); err != nil {
+				return cannotWrite(file, err)
+			}
+		}
+	}
+	if f.writeEnv == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(f.writeEnv), 0o755); err != nil {
+		return cannotWrite(f.writeEnv, err)
+	}
+	if err := writePrivate(f.writeEnv, t.EnvironmentYAML()); err != nil {
+		return cannotWrite(f.writeEnv, err)
+	}
+	return nil
+}
+
+func cannotWrite(file string, err error) error {
+	return &exitError{status: runner.ExitReport, message: fmt.Sprintf("%s cannot be written: %s", file, plain(err))}
+}
+
+// writePrivate writes a file that nobody else may read. The content appears
+// at once: whoever waits for the file never sees half of it.
+func writePrivate(file string, data []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".iflowtest-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// terminalSize gives the columns and rows of a terminal, each time it is
+// asked; 0 when w is none.
+func terminalSize(w io.Writer) (width, height func() int) {
+	size := func() (int, int) {
+		f, ok := w.(*os.File)
+		if !ok {
+			return 0, 0
+		}
+		columns, rows, err := term.GetSize(int(f.Fd()))
+		if err != nil {
+			return 0, 0
+		}
+		return columns, rows
+	}
+	return func() int { w, _ := size(); return w }, func() int { _, h := size(); return h }
+}
