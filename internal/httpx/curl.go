@@ -86,8 +86,10 @@ func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 // printfFormat writes text on one line as a format of printf(1).
 func printfFormat(text string) string {
 	var b strings.Builder
-	for _, c := range []byte(text) {
+	for i, c := range []byte(text) {
 		switch {
+		case c == '-' && i == 0: // no option
+			b.WriteString(`\055`)
 		case c == '\\':
 			b.WriteString(`\\`)
 		case c == '%':
