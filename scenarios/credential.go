@@ -77,8 +77,9 @@ func beside(certificate *Node) string {
 	return "certificate"
 }
 
-// literalSecrets warns of secrets that stand in the file, and takes them out
-// of the lines that are shown.
+// literalSecrets takes secrets that stand in the file out of the lines that
+// are shown, and warns of a client secret. (Of a service key it does not: the
+// environment that a sandbox writes holds its keys.)
 func literalSecrets(src *source, credentials []Entry) diag.List {
 	var l diag.List
 	for _, c := range credentials {
@@ -87,15 +88,13 @@ func literalSecrets(src *source, credentials []Entry) diag.List {
 				continue
 			}
 			src.mask(e.Value)
-			l = append(l, warnSecret(e.Key, "the "+e.Key.Text).
-				WithHint("keep it in the process environment: %s: ${env.NAME}", e.Key.Text))
+			if e.Key.Text == "client-secret" {
+				l = append(l, diag.Warningf(e.Key.Pos, diag.LiteralSecret, "the client-secret stands in the file").
+					WithHint("keep it in the process environment: client-secret: ${env.NAME}"))
+			}
 		}
 	}
 	return l
-}
-
-func warnSecret(key *Node, what string) diag.Diagnostic {
-	return diag.Warningf(key.Pos, diag.LiteralSecret, "%s stands in the file", what)
 }
 
 // isLiteralSecret reports whether an entry of a credential holds a secret

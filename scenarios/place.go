@@ -14,14 +14,22 @@ func (n *Node) At(offset, width int) diag.Position {
 	if n.src == nil || !n.IsScalar() {
 		return n.Pos
 	}
-	offset = min(max(offset, 0), len(n.Text))
-	start := n.place(offset)
-	end := n.place(min(offset+max(width, 0), len(n.Text)))
+	start := n.place(n.boundary(offset))
+	end := n.place(n.boundary(offset + max(width, 0)))
 	p := n.src.at(start.line, start.column, 1)
 	if end.line == start.line && end.column > start.column {
 		p.Width = end.column - start.column
 	}
 	return p
+}
+
+// boundary gives the start of the character at an offset, inside the text.
+func (n *Node) boundary(offset int) int {
+	offset = min(max(offset, 0), len(n.Text))
+	for offset > 0 && offset < len(n.Text) && !utf8.RuneStart(n.Text[offset]) {
+		offset--
+	}
+	return offset
 }
 
 // spot is a line and column, counting from 1.

@@ -204,8 +204,6 @@ func (r *reader) target(n *Node) {
 	}
 	if proxy := n.Get("proxy"); proxy != nil && proxy.Kind == Text && !hasExpression(proxy.Text) && passwordInURL.MatchString(proxy.Text) {
 		r.src.mask(proxy)
-		r.l = append(r.l, warnSecret(n.Key("proxy"), "the password of the proxy").
-			WithHint("keep it in the process environment: proxy: http://user:${env.NAME}@host"))
 	}
 }
 

@@ -137,7 +137,12 @@ func (s *structure) read() {
 			continue
 		}
 		if at == 0 && rest[0] == '%' && len(s.levels) == 0 {
-			if !strings.HasPrefix(rest, "%YAML ") && !strings.HasPrefix(rest, "%TAG ") {
+			switch {
+			case strings.HasPrefix(rest, "%YAML 1.1"), strings.HasPrefix(rest, "%TAG "):
+			case strings.HasPrefix(rest, "%YAML "):
+				s.fail(mark{s.line, 0}, len(rest), "a directive of a version of YAML that the parser does not know")
+				s.hint("leave the line out")
+			default:
 				s.fail(mark{s.line, 0}, 1, "a line that begins with %% is a directive of YAML")
 				s.hint("quote a text that begins with %%")
 			}
