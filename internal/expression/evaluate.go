@@ -19,7 +19,7 @@ const (
 	stateName = "$"
 	// maxTicks bounds how many elements the predicates of one evaluation look
 	// at.
-	maxTicks = 2_000_000
+	maxTicks = 1_000_000
 	// memoryBudget bounds the elements of lists and maps that one evaluation
 	// makes.
 	memoryBudget = 1_000_000

@@ -12,7 +12,6 @@ package expression
 
 import (
 	"io"
-	"strings"
 	"time"
 
 	"iflowtest/internal/diag"
@@ -101,7 +100,7 @@ type Error struct {
 
 // Error gives the expression and what is wrong with it.
 func (e *Error) Error() string {
-	return shorten(strings.Join(strings.Fields(e.Expression), " ")) + ": " + e.Message
+	return oneLine(e.Expression) + ": " + e.Message
 }
 
 // Unwrap gives the cause.

@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strconv"
 	"strings"
 )
 
 // A rewrite turns a message of the expression language into one of ours. The
-// template may refer to groups of the pattern: $1 as it is, and type1 … as a
-// type in the words of the reference.
+// template may refer to groups of the pattern: {1} as it is, {quoted 1} in
+// quotes, and {type 1} as a type in the words of the reference.
 type rewrite struct {
 	pattern  *regexp.Regexp
 	template string
@@ -27,6 +28,7 @@ func apply(rewrites []rewrite, message string) (text, hint string, ok bool) {
 		out := r.template
 		for i := len(m) - 1; i > 0; i-- {
 			out = strings.ReplaceAll(out, fmt.Sprintf("{type %d}", i), typeWord(m[i]))
+			out = strings.ReplaceAll(out, fmt.Sprintf("{quoted %d}", i), strconv.Quote(shorten(m[i])))
 			out = strings.ReplaceAll(out, fmt.Sprintf("{%d}", i), m[i])
 		}
 		return out, r.hint, true
@@ -147,7 +149,7 @@ func runRewrites() []rewrite {
 		{regexp.MustCompile(`^invalid operation: (?:int|int64|float)\((.+)\)$`), "a number is wanted, found {type 1}", ""},
 		{regexp.MustCompile(`^invalid operation: bool\((.+)\)$`), "true or false is wanted, found {type 1}", ""},
 		{regexp.MustCompile(`^invalid operation: cannot call`), "the value is not a function", ""},
-		{regexp.MustCompile(`^cannot fetch (.+) from (.+)$`), "{type 2} has no member {1}", ""},
+		{regexp.MustCompile(`(?s)^cannot fetch (.+) from (.+)$`), "{type 2} has no member {quoted 1}", ""},
 		{regexp.MustCompile(`^index out of range: (-?\d+) \(array length is (\d+)\)$`), "the list has {2} elements, and no element {1}", ""},
 		{regexp.MustCompile(`^cannot slice`), "a slice is of a list or a text", ""},
 		{regexp.MustCompile(`^operator "in" not defined on (.+)$`), "in looks into a list, a map or a text's list, found {type 1}", ""},
@@ -166,9 +168,9 @@ func runRewrites() []rewrite {
 		{regexp.MustCompile(`unhashable`), "a key is text, a number or a boolean", ""},
 		{regexp.MustCompile(`^time: invalid duration "(.*)"$`), `duration takes a number with a unit, such as "30s" or "1h30m", found "{1}"`, ""},
 		{regexp.MustCompile(`^time: (?:missing unit|unknown unit .*) in duration "(.*)"$`), `duration takes a number with a unit, such as "30s" or "1h30m", found "{1}"`, ""},
-		{regexp.MustCompile(`^parsing time "(.*)" as`), `date cannot read "{1}" with this layout`, ""},
-		{regexp.MustCompile(`^invalid date (.*)$`), `date cannot read "{1}"; give its layout as the second argument`, ""},
-		{regexp.MustCompile(`^unknown time zone (.*)$`), `unknown time zone "{1}"`, ""},
+		{regexp.MustCompile(`^parsing time "(.*?)" as `), `date cannot read "{1}" with this layout`, ""},
+		{regexp.MustCompile(`(?s)^invalid date (.*)$`), `date cannot read {quoted 1}; give its layout as the second argument`, ""},
+		{regexp.MustCompile(`(?s)^unknown time zone (.*)$`), `unknown time zone {quoted 1}`, ""},
 		{regexp.MustCompile(`^illegal base64 data`), "fromBase64 takes base64 with padding", ""},
 		{regexp.MustCompile(`^invalid operation: negative shift count`), "a shift takes a count that is not negative", ""},
 		{regexp.MustCompile(`^invalid pair`), "fromPairs takes pairs [key, value]", ""},
@@ -210,10 +212,15 @@ func regexpProblem(err error) string {
 	return fmt.Sprintf("%s in %q", e.Code, shorten(e.Expr))
 }
 
-// clean makes one line of a message.
+// clean makes one line, and not too long a one, of a message.
 func clean(message string) string {
+	const most = 300
 	line, _, _ := strings.Cut(message, "\n")
-	return strings.TrimSpace(line)
+	line = strings.TrimSpace(line)
+	if r := []rune(line); len(r) > most {
+		line = string(r[:most-1]) + "…"
+	}
+	return line
 }
 
 // typeWord gives a type of Go in the words of the reference.

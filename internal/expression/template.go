@@ -73,7 +73,7 @@ func CompileExpression(text string, at At, s *Scope) (*Template, diag.List) {
 	if i := strings.Index(text, "${"); i >= 0 {
 		hint := "names are written as they are, and + joins two texts"
 		if code, braced := unbraced(text); braced {
-			hint = "write " + shorten(strings.TrimSpace(code))
+			hint = "write " + oneLine(code)
 		}
 		return nil, diag.List{diag.Errorf(at.place(i, 2), diag.ExpressionSyntax, "an expression stands here without ${ and }").
 			WithHint("%s", hint)}

@@ -16,7 +16,7 @@ import (
 const maxText = 64 << 20
 
 // maxElements bounds the elements of a value that an expression gives.
-const maxElements = 10_000_000
+const maxElements = 2_000_000
 
 var errTooLarge = errors.New("the value is too large")
 
@@ -241,7 +241,7 @@ func valueText(v any) (string, error) {
 
 // jsonText writes a value as JSON, without HTML escapes; indent is of one level.
 func jsonText(v any, indent string) (string, error) {
-	// The encoder of JSON holds the whole text: its size is looked at before.
+	// The encoder of JSON holds the whole text: its size is measured before.
 	if left := measure(v, maxText); left < 0 {
 		return "", errTooLarge
 	}
@@ -345,3 +345,6 @@ func shorten(s string) string {
 	}
 	return string(r[:most-1]) + "…"
 }
+
+// oneLine writes code that may have several lines in one.
+func oneLine(code string) string { return shorten(strings.Join(strings.Fields(code), " ")) }
