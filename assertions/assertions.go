@@ -74,7 +74,8 @@ type Node struct {
 	Place Place
 }
 
-// Field is an entry of a mapping. Place is that of its name.
+// Field is an entry of a mapping. Place is that of its name. A name is never
+// computed; that ${…} in one is a mistake is the caller's to say.
 type Field struct {
 	Name  string
 	Place Place

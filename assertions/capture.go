@@ -295,7 +295,7 @@ func readPath(c *compiler, k *capture, s string, place Place) {
 
 func readXPath(c *compiler, k *capture, s string, place Place) {
 	if _, err := xpath.Compile(s); err != nil {
-		c.problem(place, "invalid-xpath", fmt.Sprintf("capture %s: %s is not XPath 1.0: %s", k.name, quote(s), err))
+		c.problem(place, "invalid-xpath", fmt.Sprintf("capture %s: %s is not XPath 1.0: %s", k.name, quote(s), xpathMistake(err)))
 	}
 }
 

@@ -4,7 +4,7 @@ import "fmt"
 
 func compileIncludes(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List && n.Kind != Map {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("includes of %s: want an object or a list, found %s", what, showNode(n)),
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: includes wants an object or a list, found %s", what, showNode(n)),
 			"one element or a part of a text is written contains: …")
 		return
 	}

@@ -88,7 +88,7 @@ func (c *compiler) matcher(n *Node, place Place, d domain, what string) matcher 
 		return c.plain(n, place, d, what)
 	}
 	if len(n.Fields) == 0 {
-		c.problem(n.Place, "invalid-matcher", what+" has an empty mapping, which asserts nothing: want a value or operators",
+		c.problem(n.Place, "invalid-matcher", what+": an empty mapping asserts nothing; want a value or operators",
 			equalsHint)
 		return matcher{}
 	}
@@ -139,7 +139,7 @@ func (c *compiler) areOperators(n *Node, what string) bool {
 	}
 	for _, f := range unknown {
 		c.problem(f.Place, "invalid-matcher",
-			fmt.Sprintf("unknown operator %s in %s%s", quote(f.Name), what, didYouMean(f.Name, c.operatorNames())),
+			fmt.Sprintf("%s: unknown operator %s%s", what, quote(f.Name), didYouMean(f.Name, c.operatorNames())),
 			equalsHint)
 	}
 	return false
@@ -149,7 +149,7 @@ func (c *compiler) areOperators(n *Node, what string) bool {
 func (c *compiler) test(op *operator, n *Node, place Place, d domain, what string) (test, bool) {
 	t := test{op: op, place: place, domain: d}
 	if op.on&d == 0 {
-		c.problem(place, "invalid-matcher", fmt.Sprintf("%s cannot be judged by %s; operators for it: %s",
+		c.problem(place, "invalid-matcher", fmt.Sprintf("%s: %s makes no sense here; want one of %s",
 			what, op.name, joinWords(c.namesFor(d))))
 		return t, false
 	}

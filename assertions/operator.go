@@ -210,13 +210,13 @@ func (c *compiler) operand(n *Node, d domain, what string) (operand, bool) {
 		if n.Kind == Null {
 			hint = "what must not be there is written exists: false"
 		}
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s is text and cannot be %s", what, n.Kind), hint)
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want text, found %s", what, showNode(n)), hint)
 		return operand{}, false
 	case domainScopes:
 		if n.Kind == List {
 			return operand{want: treeOf(n)}, true
 		}
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s is a list of scopes and cannot be %s", what, n.Kind))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a list of scopes, found %s", what, showNode(n)))
 		return operand{}, false
 	case domainStatus:
 		return c.statusOperand(n, what)
@@ -244,12 +244,8 @@ func (c *compiler) statusOperand(n *Node, what string) (operand, bool) {
 			return operand{want: tree{form: number, text: s}, num: boundOf(d)}, true
 		}
 	}
-	got := n.Kind.String()
-	if _, ok := scalarText(n); ok {
-		got = quote(s)
-	}
 	c.problem(n.Place, "invalid-matcher",
-		fmt.Sprintf("%s cannot be %s: want a number from 100 to 599, or a class such as 2xx", what, got))
+		fmt.Sprintf("%s: want a number from 100 to 599, or a class such as 2xx, found %s", what, showNode(n)))
 	return operand{}, false
 }
 
@@ -287,7 +283,7 @@ func orderHint(n *Node) []string {
 func (c *compiler) duration(n *Node, what string) (decimal, bool) {
 	s, ok := scalarText(n)
 	if !ok {
-		c.problem(n.Place, "invalid-duration", fmt.Sprintf("%s: want a duration such as 500ms, 2s or 5m, found %s", what, n.Kind))
+		c.problem(n.Place, "invalid-duration", fmt.Sprintf("%s: want a duration such as 500ms, 2s or 5m, found %s", what, showNode(n)))
 		return decimal{}, false
 	}
 	d, err := parseDuration(s)
@@ -301,7 +297,7 @@ func (c *compiler) duration(n *Node, what string) (decimal, bool) {
 func (c *compiler) size(n *Node, what string) (decimal, bool) {
 	s, ok := scalarText(n)
 	if !ok || n.Kind == Bool {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number of bytes or a size such as 64KB, found %s", what, n.Kind))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number of bytes or a size such as 64KB, found %s", what, showNode(n)))
 		return decimal{}, false
 	}
 	d, err := parseSize(s)
@@ -336,14 +332,16 @@ func equalsNumber(n int64, want *bound, class int) bool {
 	return want.fits && want.n == n
 }
 
+var applicationName = regexp.MustCompile(`^[^\s]+![A-Za-z]\d+$`)
+
 // grants reports whether a granted scope is the one wanted: whole, or after
 // the "xsappname!t123." that stands in front of it.
 func grants(granted, want string) bool {
 	if granted == want {
-		return true
+		return want != ""
 	}
 	prefix, ok := strings.CutSuffix(granted, "."+want)
-	return ok && strings.Contains(prefix, "!")
+	return ok && applicationName.MatchString(prefix)
 }
 
 func phraseEquals(t *test) string { return showTree(&t.want, t.domain) }
@@ -411,7 +409,7 @@ func comparison(name, words, doc, example string, ok func(sign int) bool) operat
 
 func compileBetween(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List || len(n.Items) != 2 {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("between of %s: want a list of two, [low, high], found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: between wants a list of two, [low, high], found %s", what, showNode(n)))
 		return
 	}
 	low, ok := c.number(&n.Items[0], t.domain, what)
@@ -419,7 +417,7 @@ func compileBetween(c *compiler, t *test, n *Node, what string) {
 	t.low, t.high = boundOf(low), boundOf(high)
 	t.word = n.Items[0].Text + " and " + n.Items[1].Text
 	if ok && ok2 && low.compare(&high) > 0 {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("between of %s: %s is more than %s, so that nothing is between them",
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: between has %s before %s, and nothing is between them",
 			what, n.Items[0].Text, n.Items[1].Text))
 	}
 }
@@ -442,13 +440,13 @@ func compileApprox(c *compiler, t *test, n *Node, what string) {
 			case "delta":
 				delta = &f.Value
 			default:
-				c.problem(f.Place, "invalid-matcher", fmt.Sprintf("unknown key %s in approx%s", quote(f.Name), didYouMean(f.Name, []string{"value", "delta"})))
+				c.problem(f.Place, "invalid-matcher", fmt.Sprintf("%s: unknown key %s in approx%s", what, quote(f.Name), didYouMean(f.Name, []string{"value", "delta"})))
 				return
 			}
 		}
 	}
 	if at == nil || delta == nil {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("approx of %s: want {value: NUMBER, delta: NUMBER}, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants {value: NUMBER, delta: NUMBER}, found %s", what, showNode(n)))
 		return
 	}
 	a, ok := c.number(at, t.domain, what)
@@ -457,14 +455,14 @@ func compileApprox(c *compiler, t *test, n *Node, what string) {
 		return
 	}
 	if d.neg {
-		c.problem(delta.Place, "invalid-matcher", fmt.Sprintf("approx of %s: delta is %s and cannot be negative", what, delta.Text))
+		c.problem(delta.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants a delta that is not negative, found %s", what, delta.Text))
 		return
 	}
 	t.word = at.Text + " ± " + delta.Text
 	low, high, ok := around(&a, &d)
 	t.low, t.high = boundOf(low), boundOf(high)
 	if !ok {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("approx of %s: %s has an exponent or a number of digits beyond %d", what, t.word, maxOperandPoint))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants numbers of at most %d digits, found %s", what, maxOperandDigits, t.word))
 	}
 }
 
@@ -490,7 +488,7 @@ func phraseApprox(t *test) string { return t.word }
 
 func compileOneOf(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List || len(n.Items) == 0 {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("one-of of %s: want a list of values, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: one-of wants a list of values, found %s", what, showNode(n)))
 		return
 	}
 	for i := range n.Items {
@@ -587,7 +585,7 @@ func phraseNotContains(t *test) string {
 func compileText(c *compiler, t *test, n *Node, what string) {
 	s, ok := scalarText(n)
 	if !ok {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s of %s: want text, found %s", t.op.name, what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants text, found %s", what, t.op.name, showNode(n)))
 		return
 	}
 	t.word = s
@@ -607,7 +605,7 @@ func compileMatches(c *compiler, t *test, n *Node, what string) {
 	compileText(c, t, n, what)
 	re, err := compileRegexp(t.word)
 	if err != nil {
-		c.problem(n.Place, "invalid-regexp", fmt.Sprintf("matches of %s: %s", what, err))
+		c.problem(n.Place, "invalid-regexp", fmt.Sprintf("%s: matches wants a regular expression: %s", what, err))
 		return
 	}
 	t.regexp = re
@@ -629,7 +627,7 @@ func holdsMatches(t *test, v *value) bool {
 
 func compileYes(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != Bool {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s of %s: want true or false, found %s", t.op.name, what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants true or false, found %s", what, t.op.name, showNode(n)))
 		return
 	}
 	t.yes = n.Text == "true"
@@ -696,7 +694,7 @@ func compileType(c *compiler, t *test, n *Node, what string) {
 			return
 		}
 	}
-	c.problem(n.Place, "invalid-matcher", fmt.Sprintf("type of %s: want one of %s, found %s%s", what,
+	c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: type wants one of %s, found %s%s", what,
 		joinWords(typeNames()), showNode(n), didYouMean(n.Text, typeNames())))
 }
 
@@ -773,7 +771,7 @@ func moment(name, doc, example string, ok func(sign int) bool) operator {
 			at, is := parseMoment(n.Text, t.domain == domainText)
 			if n.Kind != Text || !is {
 				c.problem(n.Place, "invalid-matcher", fmt.Sprintf(
-					"%s of %s: want a point in time such as 2026-01-31T12:00:00Z or /Date(1769860800000)/, found %s", name, what, showNode(n)))
+					"%s: %s wants a point in time such as 2026-01-31T12:00:00Z or /Date(1769860800000)/, found %s", what, name, showNode(n)))
 				return
 			}
 			t.moment, t.word = at, n.Text

@@ -47,6 +47,9 @@ func modifiers() []string {
 // maxPathDepth bounds queries and multipaths inside one another.
 const maxPathDepth = 32
 
+// maxPathBytes bounds a path.
+const maxPathBytes = 1 << 14
+
 // parsePath checks a gjson path. gjson itself takes nearly any text and finds
 // nothing.
 func parsePath(s string) (*path, *pathError) {
@@ -81,11 +84,10 @@ func foreign(s string) *pathError {
 		return &pathError{message: message, hints: hints, end: len(s)}
 	}
 	switch {
+	case len(s) > maxPathBytes:
+		return whole(fmt.Sprintf("the path is longer than %d bytes", maxPathBytes))
 	case s == "":
 		return whole("the path is empty", `the whole document is "@this"`)
-	case strings.Contains(s, "${"):
-		return whole(fmt.Sprintf("%s holds an expression; a path is checked before the run and cannot be computed", quote(s)),
-			"compare a value within instead, such as items: {any: {includes: {id: \"${id}\"}}}")
 	case jsonPath.MatchString(s):
 		return whole(fmt.Sprintf("%s is JSONPath; paths here are gjson's%s", quote(s), meant(fromJSONPath(s))))
 	}
@@ -121,6 +123,7 @@ func plainName(s string) bool {
 // withoutBrackets rewrites lines[0]['sku'] as lines.0.sku, or gives "" when
 // that does not make a path.
 func withoutBrackets(s string) string {
+	s = strings.ReplaceAll(s, ".[", "[")
 	s = bracketIndex.ReplaceAllStringFunc(s, func(m string) string {
 		if m == "[*]" {
 			return ".#"
@@ -129,14 +132,32 @@ func withoutBrackets(s string) string {
 	})
 	s = bracketName.ReplaceAllStringFunc(s, func(m string) string { return "." + gjson.Escape(m[2:len(m)-2]) })
 	s = strings.TrimPrefix(s, ".")
-	p := &pathParser{s: s}
+	p := &pathParser{s: s, proposal: true}
+	if s == "" {
+		return ""
+	}
 	if _, err := p.parse(0, len(s), 0); err != nil {
 		return ""
 	}
 	return s
 }
 
-type pathParser struct{ s string }
+type pathParser struct {
+	s string
+	// proposal says that s is one already, and needs none of its own.
+	proposal bool
+}
+
+// proposed gives the path without its brackets, or "".
+func (p *pathParser) proposed() string {
+	if p.proposal {
+		return ""
+	}
+	if s := withoutBrackets(p.s); s != p.s {
+		return s
+	}
+	return ""
+}
 
 func (p *pathParser) fail(at, end int, message string, hints ...string) *pathError {
 	return &pathError{message: message, hints: hints, at: at, end: max(end, at)}
@@ -231,7 +252,7 @@ func (p *pathParser) name(i, end int) (part, int, *pathError) {
 // bracket explains a bracket within a name.
 func (p *pathParser) bracket(i, start int) *pathError {
 	hint := "a bracket in a name is written with a backslash before it"
-	if s := withoutBrackets(p.s); s != p.s && s != "" {
+	if s := p.proposed(); s != "" {
 		return p.fail(start, len(p.s), fmt.Sprintf("%s has an index in brackets; did you mean %s?", quote(p.s), s))
 	}
 	return p.fail(i, i+1, fmt.Sprintf("%s has a %q within a name", quote(p.s), p.s[i]), hint)
@@ -366,7 +387,7 @@ func (p *pathParser) multipath(i, end, depth int) (part, int, *pathError) {
 		return part{}, 0, p.fail(to, end, fmt.Sprintf("want . or | behind %s, found %s", quote(p.s[i:to]), quote(p.s[to:end])))
 	}
 	if index := p.s[i:to]; bracketIndex.FindString(index) == index || bracketName.FindString(index) == index {
-		return part{}, 0, p.fail(i, to, fmt.Sprintf("%s has an index in brackets%s", quote(p.s), meant(withoutBrackets(p.s))))
+		return part{}, 0, p.fail(i, to, fmt.Sprintf("%s has an index in brackets%s", quote(p.s), meant(p.proposed())))
 	}
 	for from, selector := range p.selectors(i, to) {
 		if err := p.selector(from, selector, depth); err != nil {
@@ -542,6 +563,10 @@ func (t *trimmed) trim() {
 
 // path checks a path for the compiler; nil when it cannot be right.
 func (c *compiler) path(s string, place Place, subject string) *path {
+	if strings.Contains(s, "${") {
+		// The caller has said that an expression in a name is not evaluated.
+		return &path{text: s, rest: s}
+	}
 	p, err := parsePath(s)
 	if err == nil {
 		return p

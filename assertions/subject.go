@@ -236,7 +236,7 @@ func compileWhole(c *compiler, e *Expectation, s *subject, f *Field) {
 
 func compileSignature(c *compiler, e *Expectation, s *subject, f *Field) {
 	if f.Value.Kind == Text && f.Value.Text != "valid" {
-		c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("signature: want valid, found %s", quote(f.Value.Text)))
+		c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("signature: want valid, found %s", showNode(&f.Value)))
 		return
 	}
 	compileWhole(c, e, s, f)
@@ -324,7 +324,7 @@ func (c *compiler) entry(e *Expectation, s *subject, f *Field) {
 
 // headerName gives the canonical form of a header's name.
 func (c *compiler) headerName(name string, place Place, what string) (string, bool) {
-	if !httpguts.ValidHeaderFieldName(name) {
+	if !httpguts.ValidHeaderFieldName(name) && !strings.Contains(name, "${") {
 		c.problem(place, "invalid-value", fmt.Sprintf("%s: %s is not the name of a header", what, quote(name)))
 		return "", false
 	}
@@ -358,21 +358,27 @@ func compileXML(c *compiler, e *Expectation, s *subject, f *Field) {
 	fields, _ := c.entries(s.name, f)
 	for i := range fields {
 		if err := c.xpath(fields[i].Name); err != nil {
-			c.problem(fields[i].Place, "invalid-xpath", fmt.Sprintf("xml: %s is not XPath 1.0: %s", quote(fields[i].Name), err))
+			c.problem(fields[i].Place, "invalid-xpath", fmt.Sprintf("xml: %s is not XPath 1.0: %s", quote(fields[i].Name), xpathMistake(err)), xpathHint(err)...)
 		}
 		c.matcher(&fields[i].Value, fields[i].Place, domainText, s.name+" "+fields[i].Name)
 	}
 	c.notYetUnless(before, s, f)
 }
 
-// xpath compiles an expression with the prefixes of the block; one that is not
-// declared is found when the block is judged as a whole.
+// xpath checks an expression with the prefixes that the block declares.
 func (c *compiler) xpath(expr string) error {
-	_, err := xpath.Compile(expr)
-	if err != nil && c.prefixes != nil {
-		_, err = xpath.CompileWithNS(expr, c.prefixes)
-	}
+	_, err := xpath.CompileWithNS(expr, c.prefixes)
 	return err
+}
+
+func xpathMistake(err error) string { return strings.TrimSuffix(err.Error(), ".") }
+
+// xpathHint says what to do about a prefix that is not declared.
+func xpathHint(err error) []string {
+	if !strings.Contains(err.Error(), "prefix") {
+		return nil
+	}
+	return []string{"declare it in namespaces: {prefix: URI}, or use local-name()"}
 }
 
 func compileNamespaces(c *compiler, _ *Expectation, s *subject, f *Field) {

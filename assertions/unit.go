@@ -13,8 +13,8 @@ import (
 // parseDuration reads a duration with its unit, such as 500ms, 2s or 1m30s.
 func parseDuration(s string) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
-	// A bare 0 has no unit either.
-	if err != nil || digitsEnd(s, len(s)-1) == len(s) {
+	// As everywhere in the language: no sign, and a bare 0 has no unit either.
+	if err != nil || s[0] < '0' || s[0] > '9' || digitsEnd(s, len(s)-1) == len(s) {
 		return 0, fmt.Errorf("%s is not a duration: want a number with a unit, such as 500ms, 2s or 5m", quote(s))
 	}
 	return d, nil
