@@ -167,10 +167,14 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		from := time.Now()
 		config, list := sandbox.ParseConfig("x.yaml", data)
+		if took := time.Since(from); took > 2*time.Second {
+			t.Fatalf("took %v", took)
+		}
 		lines := bytes.Count(data, []byte("\n")) + 1
 		for _, d := range list {
-			if d.Message == "" || d.Code == "" || d.Pos.File != "x.yaml" || d.Pos.Line > lines+1 {
+			if d.Message == "" || d.Code == "" || d.Pos.File != "x.yaml" || d.Pos.Line > lines {
 				t.Errorf("%d lines, but %v", lines, d)
 			}
 		}

@@ -91,7 +91,7 @@ func (r *reader) syntax(text string) {
 		pos.Line, _ = strconv.Atoi(m[1]) // absent is 0, which is no line
 		text = strings.TrimPrefix(text, m[0])
 	}
-	r.list = append(r.list, diag.Errorf(pos, diag.Syntax, "the file is not YAML: %s", text))
+	r.list = append(r.list, diag.Errorf(r.inside(pos), diag.Syntax, "the file is not YAML: %s", text))
 }
 
 // second asks the other parser, which must not take the program with it.
@@ -107,7 +107,7 @@ func (r *reader) second() (d diag.Diagnostic, ok bool) {
 		return d, false
 	}
 	at := placed.GetToken().Position
-	pos := diag.Position{File: r.file, Line: min(at.Line, len(r.lines)), Column: at.Column, Width: 1}
+	pos := r.inside(diag.Position{File: r.file, Line: at.Line, Column: at.Column, Width: 1})
 	return diag.Errorf(pos, diag.Syntax, "the file is not YAML: %s", placed.GetMessage()), true
 }
 
@@ -130,7 +130,16 @@ func (r *reader) pos(n *yaml.Node) diag.Position {
 			width += 2
 		}
 	}
-	return diag.Position{File: r.file, Line: n.Line, Column: n.Column, Width: max(width, 1)}
+	return r.inside(diag.Position{File: r.file, Line: n.Line, Column: n.Column, Width: max(width, 1)})
+}
+
+// inside keeps a place in the file: the parser counts more characters as the
+// end of a line than anybody else.
+func (r *reader) inside(pos diag.Position) diag.Position {
+	if pos.Line > len(r.lines) {
+		return diag.Position{File: pos.File, Line: len(r.lines)}
+	}
+	return pos
 }
 
 func quoted(n *yaml.Node) bool { return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 }
@@ -169,7 +178,7 @@ func (r *reader) inBlock(n *yaml.Node, offset, width int) diag.Position {
 	pos := diag.Position{File: r.file, Line: line, Width: width}
 	text, _, _ := strings.Cut(n.Value[start:], "\n")
 	if line > len(r.lines) {
-		return r.pos(n)
+		return r.inside(pos)
 	}
 	if indent := strings.Index(r.lines[line-1], text); indent >= 0 {
 		pos.Column = utf8.RuneCountInString(r.lines[line-1][:indent]) + utf8.RuneCountInString(before[start:]) + 1
