@@ -441,10 +441,14 @@ func (c *scenarioCompiler) unused() {
 	}
 }
 
-// template compiles a scalar that may hold ${…}.
+// template compiles a scalar that may hold ${…}; one that is wrong is reported
+// and stands for its own text.
 func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *expression.Template {
 	t, diags := expression.CompileText(n.Text, n.At, scope)
 	c.diags = append(c.diags, diags...)
+	if t == nil {
+		return expression.Literal(n.Text)
+	}
 	return t
 }
 

@@ -61,6 +61,8 @@ type program struct {
 	out, err io.Writer
 	environ  []string
 	redactor *secret.Redactor
+	// unredacted shows every secret, for the test that proves what is hidden.
+	unredacted bool
 }
 
 // exitError ends the program with a status. What is to be said has been said

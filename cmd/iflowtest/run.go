@@ -156,7 +156,7 @@ func (p *program) compile(ctx context.Context, g *global, s *settings, paths []s
 	}
 	o.Version = version()
 	o.Env, o.Vars = s.getenv, s.vars
-	o.Redactor, o.Log = p.redactor, s.log
+	o.Redactor, o.Unredacted, o.Log = p.redactor, p.unredacted, s.log
 	out := &compiled{loaded: len(suite.Scenarios), close: func() {}}
 	if g.sandbox {
 		tenant, err := p.startSandbox(ctx, g)
