@@ -147,10 +147,9 @@ func (d *draft) reject() rejection {
 
 // accept checks the order and gives it a number; nil when it has problems.
 func (rt *Runtime) accept(d *draft) *order {
-	if len(d.problems) > 0 {
-		return nil
-	}
 	switch n := len(d.lines); {
+	case n == 0 && len(d.problems) > 0:
+		return nil
 	case n == 0:
 		d.wrong("lines", "want at least one line")
 	case n > maxLines:
