@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -449,7 +450,24 @@ func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *express
 	if t == nil {
 		return expression.Literal(n.Text)
 	}
+	c.readable(t, n)
 	return t
+}
+
+// readable reports files that file("…") names and that cannot be opened.
+func (c *compiler) readable(t *expression.Template, n *scenarios.Node) {
+	for _, f := range t.Files() {
+		from := filepath.Join(c.suite.WorkingFolder, filepath.FromSlash(n.Pos.File))
+		if filepath.IsAbs(n.Pos.File) {
+			from = n.Pos.File
+		}
+		file, err := c.plan.files.OpenRelative(from, f.Path)
+		if err != nil {
+			c.diags = append(c.diags, fileDiagnostic(f.Pos, err))
+			continue
+		}
+		_ = file.Close() // it was only opened to see that it can be
+	}
 }
 
 // noExpression reports ${…} in a key, where it is never evaluated.

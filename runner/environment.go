@@ -101,7 +101,6 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 	if insecure := tls.Get("insecure"); insecure != nil && insecure.Text == "true" {
 		t.insecure = true
 		c.plan.warnings = append(c.plan.warnings, "TLS is not verified in this environment (tls.insecure): nobody knows who answered")
-		c.diags = append(c.diags, diag.Warningf(insecure.Pos, diag.TLSInsecure, "TLS is not verified: nobody knows who answers"))
 	}
 	if ca := tls.Get("ca"); ca != nil {
 		if data, ok := c.credentialFile(ca, scope, c.staticVars(c.envVars), e.Path); ok {

@@ -47,7 +47,7 @@ func callKind() Kind {
 		scenarios.Key{Name: "base", Shape: text(), Doc: "what a path is joined to: runtime, api, or an absolute URL; else the credential's URL, else the target's runtime"},
 		scenarios.Key{Name: "query", Shape: mapOf(scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), listOf(text())}}), Doc: "query parameters, encoded whole; a list repeats the parameter"},
 		scenarios.Key{Name: "headers", Shape: mapOf(text()), Doc: "request headers"},
-		scenarios.Key{Name: "json", Shape: anything(), Doc: "a JSON body; a scalar that is one ${…} keeps the type of its value"},
+		scenarios.Key{Name: "json", Shape: scenarios.Shape{Type: scenarios.Any, Written: true}, Doc: "a JSON body; a scalar that is one ${…} keeps the type of its value"},
 		scenarios.Key{Name: "xml", Shape: text(), Doc: "an XML body, as text"},
 		scenarios.Key{Name: "body", Shape: text(), Doc: "a text body"},
 		scenarios.Key{Name: "form", Shape: mapOf(scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), listOf(text())}}), Doc: "a form body, encoded whole"},
@@ -178,6 +178,7 @@ func (c *stepCompiler) auth(a *callAction, body *scenarios.Node) {
 		}
 		if p := n.Get("password"); !expression.HasExpression(p.Text) {
 			c.o.Redactor.Add("password", p.Text)
+			scenarios.Mask(c.suite.Sources, p)
 		}
 		return
 	}

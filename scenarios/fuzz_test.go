@@ -17,7 +17,7 @@ import (
 // is included: nothing panics, every place lies inside the file, diagnostics
 // are sorted, and a second time gives the same.
 func FuzzLoad(f *testing.F) {
-	for _, pattern := range []string{"testdata/err/*.yaml", "testdata/ok/*.yaml"} {
+	for _, pattern := range []string{"../testdata/language/err/*.yaml", "../testdata/language/ok/*.yaml"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			f.Fatal(pattern, err)
@@ -140,7 +140,7 @@ func inside(t *testing.T, src *source, p diag.Position, what string) {
 // TestRightFilesHaveNoFinding runs the reading that looks for mistakes in
 // files that have none: what it finds would be wrong.
 func TestRightFilesHaveNoFinding(t *testing.T) {
-	files, err := filepath.Glob("testdata/ok/*.yaml")
+	files, err := filepath.Glob("../testdata/language/ok/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,10 +57,10 @@ func printed(t *testing.T, l diag.List, sources diag.Sources) string {
 	return b.String()
 }
 
-// TestErrors loads every file of testdata/err and compares the whole output,
+// TestErrors loads every file of testdata/language/err and compares the whole output,
 // carets included, with its .out twin.
 func TestErrors(t *testing.T) {
-	folder := filepath.Join("testdata", "err")
+	folder := filepath.Join("..", "testdata", "language", "err")
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -93,9 +93,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestRight loads every file of testdata/ok, which must give no diagnostic.
+// TestRight loads every file of testdata/language/ok, which must give no diagnostic.
 func TestRight(t *testing.T) {
-	folder := filepath.Join("testdata", "ok")
+	folder := filepath.Join("..", "testdata", "language", "ok")
 	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)

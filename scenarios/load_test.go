@@ -316,7 +316,7 @@ func TestFilesThatAreNone(t *testing.T) {
 // TestSecretsAreNotShown searches everything that a caller can print for the
 // secrets of files, right and wrong ones.
 func TestSecretsAreNotShown(t *testing.T) {
-	for _, folder := range []string{filepath.Join("testdata", "err")} {
+	for _, folder := range []string{filepath.Join("..", "testdata", "language", "err")} {
 		files, err := filepath.Glob(filepath.Join(folder, "*secret*.yaml"))
 		if err != nil || len(files) < 3 {
 			t.Fatal(files, err)
@@ -447,7 +447,7 @@ func TestLoadIncluded(t *testing.T) {
 
 func manyFiles(tb testing.TB, n int) string {
 	folder := tb.TempDir()
-	text, err := os.ReadFile(filepath.Join("testdata", "ok", "whole.yaml"))
+	text, err := os.ReadFile(filepath.Join("..", "testdata", "language", "ok", "whole.yaml"))
 	if err != nil {
 		tb.Fatal(err)
 	}

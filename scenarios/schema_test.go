@@ -87,7 +87,7 @@ func TestSchemaIsDeterministic(t *testing.T) {
 // loader has nothing against.
 func TestSchemaAcceptsWhatIsRight(t *testing.T) {
 	for pattern, fragment := range map[string]string{"[^ei]*.yaml": "", "env-*.yaml": "#/$defs/environment", "include-*.yaml": "#/$defs/included"} {
-		files, err := filepath.Glob(filepath.Join("testdata", "ok", pattern))
+		files, err := filepath.Glob(filepath.Join("..", "testdata", "language", "ok", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatal(pattern, err)
 		}
