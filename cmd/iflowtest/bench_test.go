@@ -52,9 +52,9 @@ func manyCalls(n int) string {
       status: 200
       headers: {content-type: {contains: json}}
       json:
-        order.lines.0.sku: A-%[1]d
-        order.lines.0.qty: 2
-        order.id: {type: string}
+        lines.0.sku: A-%[1]d
+        lines.0.qty: 2
+        id: {type: string}
 `, i)
 	}
 	return b.String()

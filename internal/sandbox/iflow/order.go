@@ -89,8 +89,9 @@ func (d *draft) wrong(field, format string, args ...any) {
 
 // orderJSON takes {"sku": "A-100", "qty": 2}, or
 // {"customer": "ACME", "lines": [{"sku": "A-100", "qty": 2, "price": 9.5}]}
-// where customer and price may be left out, and answers {"order": {…}}. An
-// order that is not valid is answered with 400 and a rejection.
+// where customer and price may be left out, and answers the order with id,
+// lines and total, and the same once more under "order". An order that is not
+// valid is answered with 400 and a rejection.
 func (rt *Runtime) orderJSON(_ context.Context, m *Message) Answer {
 	d := readJSON(m.Body)
 	o := rt.accept(d)
@@ -98,8 +99,9 @@ func (rt *Runtime) orderJSON(_ context.Context, m *Message) Answer {
 		return answerOrder(jsonAnswer(http.StatusBadRequest, d.reject()), d, nil)
 	}
 	return answerOrder(jsonAnswer(http.StatusOK, struct {
+		*order
 		Order *order `json:"order"`
-	}{o}), d, o)
+	}{o, o}), d, o)
 }
 
 // orderXML is orderJSON with <order> documents: <sku> and <qty> in it, or
