@@ -117,7 +117,19 @@ type scenario struct {
 	credentials map[string]*credential
 	// steps are those of the steps block, then those of the cleanup block.
 	steps  []*step
-	places []diag.Position
+	places []place
+}
+
+// place is a position in the file of a scenario, small as there are many.
+type place struct{ line, column, width int32 }
+
+// at gives the position of a place.
+func (s *scenario) at(p assertions.Place) diag.Position {
+	if p < 0 || int(p) >= len(s.places) {
+		return s.pos
+	}
+	at := s.places[p]
+	return diag.Position{File: s.file, Line: int(at.line), Column: int(at.column), Width: int(at.width)}
 }
 
 // variable is an entry of a vars block.
@@ -146,8 +158,9 @@ type step struct {
 }
 
 // Compile turns what was loaded into a plan. It reports everything that is
-// wrong; with an error in the list the plan must not be run. The error is a
-// *[UsageError].
+// wrong; with an error in the list the plan must not be run. It takes the
+// steps out of the suite as it goes, so that their trees can be collected. The
+// error is a *[UsageError].
 func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Plan, diag.List, error) {
 	o.Parallel = max(o.Parallel, 1)
 	if o.Redactor == nil && !o.Unredacted {
@@ -284,7 +297,6 @@ func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
 	sc.laterParts()
 	sc.credentials()
 	sc.steps()
-	sc.unused()
 	return sc.out
 }
 
@@ -397,18 +409,34 @@ func (c *compiler) notYet(pos diag.Position, what string) {
 }
 
 // steps compiles the steps and the cleanup steps in order; names that a step
-// captures or sets are known from the next step on.
+// captures or sets are known from the next step on. Each tree is let go as
+// soon as it is compiled: a scenario may have thousands of steps.
 func (c *scenarioCompiler) steps() {
-	all := slices.Concat(c.source.Steps, c.source.Cleanup)
-	for _, s := range all {
-		for _, e := range setNames(s) {
-			if _, ok := c.later[e.Text]; !ok {
-				c.later[e.Text] = e.Pos.Line
+	for _, block := range [][]*scenarios.Step{c.source.Steps, c.source.Cleanup} {
+		for _, s := range block {
+			for _, n := range setNames(s) {
+				c.laterName(n)
 			}
 		}
 	}
-	for i, s := range all {
-		c.step(s, i+1, i >= len(c.source.Steps))
+	c.out.steps = make([]*step, 0, len(c.source.Steps)+len(c.source.Cleanup))
+	for i, block := range [][]*scenarios.Step{c.source.Steps, c.source.Cleanup} {
+		for j, s := range block {
+			c.step(s, len(c.out.steps)+1, i == 1)
+			block[j] = nil
+		}
+	}
+}
+
+// laterName notes a name that a step gives a value. One that --var gives as
+// well is wrong usage.
+func (c *scenarioCompiler) laterName(n *scenarios.Node) {
+	if _, ok := c.later[n.Text]; ok {
+		return
+	}
+	c.later[n.Text] = n.Pos.Line
+	if _, ok := c.o.Vars[n.Text]; ok {
+		c.usage = append(c.usage, &UsageError{fmt.Sprintf("--var %s: %s captures or sets %s itself; choose another name", n.Text, n.Pos, n.Text)})
 	}
 }
 
@@ -428,18 +456,6 @@ func setNames(s *scenarios.Step) []*scenarios.Node {
 		}
 	}
 	return names
-}
-
-// unused is called when everything is compiled: --var names that the scenario
-// would overwrite are wrong usage.
-func (c *scenarioCompiler) unused() {
-	for _, s := range slices.Concat(c.source.Steps, c.source.Cleanup) {
-		for _, n := range setNames(s) {
-			if _, ok := c.o.Vars[n.Text]; ok {
-				c.usage = append(c.usage, &UsageError{fmt.Sprintf("--var %s: %s captures or sets %s itself; choose another name", n.Text, n.Pos, n.Text)})
-			}
-		}
-	}
 }
 
 // template compiles a scalar that may hold ${…}; one that is wrong is reported
@@ -479,7 +495,7 @@ func (c *compiler) noExpression(key *scenarios.Node) {
 
 // place numbers a position for the assertions package.
 func (c *scenarioCompiler) place(pos diag.Position) assertions.Place {
-	c.out.places = append(c.out.places, pos)
+	c.out.places = append(c.out.places, place{int32(pos.Line), int32(pos.Column), int32(pos.Width)})
 	return assertions.Place(len(c.out.places) - 1)
 }
 

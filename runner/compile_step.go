@@ -3,6 +3,7 @@ package runner
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -155,12 +156,8 @@ func (c *stepCompiler) expectations() {
 		}
 		return
 	}
-	o := assertions.Options{
-		Subjects:     c.kind.Subjects,
-		Default2xx:   c.kind.answers,
-		DefaultPlace: c.place(c.source.Pos),
-		ReadFile:     c.readFile,
-	}
+	o := c.assertionOptions()
+	o.Default2xx, o.DefaultPlace = c.kind.answers, c.place(c.source.Pos)
 	var problems []assertions.Problem
 	c.out.expect, problems = assertions.Compile(c.node(c.source.Expect), o)
 	c.report(problems)
@@ -169,6 +166,10 @@ func (c *stepCompiler) expectations() {
 	}
 	c.out.captures, problems = assertions.CompileCaptures(c.node(c.source.Capture), o)
 	c.report(problems)
+}
+
+func (c *stepCompiler) assertionOptions() assertions.Options {
+	return assertions.Options{Subjects: c.kind.Subjects, ReadFile: c.readFile}
 }
 
 // node hands a value to the assertions package.
@@ -219,7 +220,7 @@ func (c *stepCompiler) report(problems []assertions.Problem) {
 		if p.Code == diag.NotSupported && c.o.Check {
 			continue
 		}
-		pos := c.out0().places[p.Place]
+		pos := c.scenarioCompiler.out.at(p.Place)
 		if p.Offset > 0 {
 			pos.Column += p.Offset
 		}
@@ -230,19 +231,36 @@ func (c *stepCompiler) report(problems []assertions.Problem) {
 	}
 }
 
-func (c *stepCompiler) out0() *scenario { return c.scenarioCompiler.out }
-
-// waiting handles retry and poll.
+// waiting checks retry and poll, which this version cannot run yet.
 func (c *stepCompiler) waiting() {
-	if c.o.Check {
+	if n := c.source.Retry; n != nil {
+		c.checkRetry(n)
+		if !c.o.Check {
+			c.notYet(n.Pos, "retry")
+		}
+	}
+	if n := c.source.Poll; n != nil {
+		for _, key := range []string{"until", "abort-if"} {
+			if block := n.Get(key); block != nil {
+				_, problems := assertions.Compile(c.node(block), c.assertionOptions())
+				c.report(problems)
+			}
+		}
+		if !c.o.Check {
+			c.notYet(n.Pos, "poll")
+		}
+	}
+}
+
+// checkRetry reports a retry of a POST or PATCH that does not say that it may
+// be repeated.
+func (c *stepCompiler) checkRetry(n *scenarios.Node) {
+	a, ok := c.out.action.(*callAction)
+	if !ok || a.method != http.MethodPost && a.method != http.MethodPatch || scenarios.DecodeRetry(n).Unsafe {
 		return
 	}
-	if c.source.Retry != nil {
-		c.notYet(c.source.Retry.Pos, "retry")
-	}
-	if c.source.Poll != nil {
-		c.notYet(c.source.Poll.Pos, "poll")
-	}
+	c.diags = append(c.diags, diag.Errorf(n.Pos, diag.UnsafeRetry, "retry repeats a %s, which may be processed twice", a.method).
+		WithHint("if the flow can take it twice: retry: {unsafe: true, …}"))
 }
 
 // learnNames makes the names that the step sets known to what follows.

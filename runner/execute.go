@@ -409,7 +409,7 @@ func (x *execution) judge(e *Event, st *step, r *result, failures []assertions.F
 
 // failure turns a failed assertion into its event form.
 func (x *execution) failure(f assertions.Failure) Failure {
-	pos := x.scenario.places[f.Place]
+	pos := x.scenario.at(f.Place)
 	source, _ := x.session.plan.sources.Line(pos.File, pos.Line)
 	return Failure{
 		File: pos.File, Line: pos.Line, Column: pos.Column, Width: pos.Width, Source: source,

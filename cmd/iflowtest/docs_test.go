@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"iflowtest/internal/secret"
+	"iflowtest/runner"
+	"iflowtest/scenarios"
+)
+
+func updating() bool {
+	f := flag.Lookup("update")
+	return f != nil && f.Value.String() == "true"
+}
+
+var _ = flag.Bool("update", false, "rewrite the reference under docs/")
+
+// invoke runs a command line in this process.
+func invoke(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, log bytes.Buffer
+	p := &program{in: strings.NewReader(""), out: &out, err: &log, redactor: secret.NewRedactor()}
+	status = p.run(t.Context(), args)
+	return status, out.String(), log.String()
+}
+
+// TestReferenceIsCurrent compares docs/ with what the program prints.
+func TestReferenceIsCurrent(t *testing.T) {
+	p := &program{redactor: secret.NewRedactor()}
+	pages, err := reference(p.rootCommand())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		file := filepath.Join("..", "..", "docs", page.name)
+		if updating() {
+			if err := os.WriteFile(file, page.text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		have, err := os.ReadFile(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if diff := cmp.Diff(string(page.text), string(have)); diff != "" {
+			t.Errorf("docs/%s is not what the program prints; run make docs (-program +file):\n%s", page.name, diff)
+		}
+	}
+}
+
+// TestKindExamples runs the example of every kind of step on the sandbox.
+func TestKindExamples(t *testing.T) {
+	for _, k := range runner.Kinds() {
+		t.Run(k.Name, func(t *testing.T) {
+			if !k.Supported() {
+				if k.Example != "" {
+					t.Error("has an example that nobody can run")
+				}
+				return
+			}
+			if k.Example == "" {
+				t.Fatal("has no example")
+			}
+			file := filepath.Join(t.TempDir(), "example.yaml")
+			text := "name: Example\nsteps:\n" + indent(k.Example)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if status, out, log := invoke(t, "run", "--sandbox", file); status != 0 {
+				t.Errorf("exit status %d\n%s\n%s\n%s", status, text, out, log)
+			}
+		})
+	}
+}
+
+func indent(s string) string {
+	return "  " + strings.TrimRight(strings.ReplaceAll(s, "\n", "\n  "), " ")
+}
+
+// TestReadme runs every scenario of the README, and reads every environment.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran, read := 0, 0
+	for _, block := range strings.Split(string(readme), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(block, "```")
+		if strings.HasPrefix(text, "# environments/") {
+			env, diags := scenarios.ReadEnvironment("README.md", ".", []byte(text))
+			if len(diags) > 0 || len(env.Credentials) == 0 {
+				t.Errorf("%s\n%v", text, diags)
+			}
+			read++
+			continue
+		}
+		file := filepath.Join(t.TempDir(), "readme.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, out, log := invoke(t, "run", "--sandbox", file); status != 0 {
+			t.Errorf("exit status %d\n%s\n%s\n%s", status, text, out, log)
+		}
+		ran++
+	}
+	if ran == 0 || read == 0 {
+		t.Errorf("the README holds %d scenarios and %d environments", ran, read)
+	}
+}
