@@ -1,6 +1,7 @@
 package assertions
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -213,7 +214,7 @@ func (c *compiler) capture(f *Field) (capture, bool) {
 		at := slices.IndexFunc(rows, func(s source) bool { return s.name == g.Name })
 		if at < 0 || !c.offers(&rows[at]) {
 			c.unknownSource(g, f.Name, rows)
-			found = cmpOr(found, g.Name)
+			found = cmp.Or(found, g.Name)
 			continue
 		}
 		if found != "" {

@@ -2,6 +2,7 @@ package assertions
 
 import (
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,8 @@ func TestDecimalIsInteger(t *testing.T) {
 	}
 }
 
+var longExponent = regexp.MustCompile(`[eE][+-]?\d{4}`)
+
 func FuzzDecimal(f *testing.F) {
 	f.Add("10.10", "10.1")
 	f.Add("-1.5e3", "1e-400")
@@ -83,7 +86,8 @@ func FuzzDecimal(f *testing.F) {
 		}
 		n, small := x.rational()
 		m, small2 := y.rational()
-		if small && small2 {
+		// math/big writes exponents out: it is asked only about small ones.
+		if small && small2 && len(a) < 100 && !longExponent.MatchString(a) {
 			if got, want := x.compare(&y), n.Cmp(m); got != want {
 				t.Fatalf("%s with %s: %d, want %d", a, b, got, want)
 			}

@@ -1,7 +1,9 @@
 package assertions
 
 import (
+	"cmp"
 	"fmt"
+	"html"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,7 +25,7 @@ func (c *checker) explain(a *assertion, m *matcher, t *test, v *value) Failure {
 		f.Notes = c.whereItEnds(a)
 		return f
 	}
-	f.Notes = t.notes(v)
+	f.Notes = t.notes(v, a.base())
 	f.Diff = t.diff(v)
 	return f
 }
@@ -53,7 +55,7 @@ func whatItIs(s, what string) string {
 	}
 	head := s[:min(len(s), 64<<10)]
 	if m := htmlTitle.FindStringSubmatch(head); m != nil {
-		return "an HTML page with the title " + quote(strings.Join(strings.Fields(m[1]), " "))
+		return "an HTML page with the title " + quote(strings.Join(strings.Fields(html.UnescapeString(m[1])), " "))
 	}
 	if tooDeep(s) {
 		return fmt.Sprintf("JSON that is nested more than %d levels deep", maxDepth)
@@ -61,8 +63,16 @@ func whatItIs(s, what string) string {
 	return "text that is not JSON: " + quote(s)
 }
 
+// base is the path that differences within its value go on from.
+func (a *assertion) base() string {
+	if a.parsed == nil || a.parsed.rest != "" {
+		return ""
+	}
+	return shownPath(a.path)
+}
+
 // notes say what is not seen at once in what was wanted and found.
-func (t *test) notes(v *value) []string {
+func (t *test) notes(v *value, base string) []string {
 	var notes []string
 	if n := t.otherType(v); n != "" {
 		notes = append(notes, n)
@@ -89,22 +99,15 @@ func (t *test) notes(v *value) []string {
 			notes = append(notes, "the length is "+strconv.FormatInt(n, 10))
 		}
 	case "includes":
-		if at, want := t.want.missing(v, ""); at != "" || want != "" {
-			notes = append(notes, strings.TrimSpace(fmt.Sprintf("%s: want %s", cmpOr(at, "@this"), want)))
+		if at, want := t.want.missing(v, base); want != "" {
+			notes = append(notes, fmt.Sprintf("%s: want %s", cmp.Or(at, "@this"), want))
 		}
 	case "equals":
-		if d := t.want.firstDifference(v, ""); d != "" && (t.want.form == list || t.want.form == object) {
-			notes = append(notes, d)
+		if t.want.form == v.form && (v.form == list || v.form == object) {
+			notes = append(notes, t.want.firstDifference(v, base))
 		}
 	}
 	return notes
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // otherType explains a mismatch of types that is easily overlooked.
@@ -141,6 +144,7 @@ func (t *test) diff(v *value) string {
 			return ""
 		}
 		got := treeOfJSON(v.text, 0)
+		got.writeLike(&t.want)
 		return diffTrees(&t.want, &got)
 	case text:
 		if strings.Contains(v.text, "\n") || strings.Contains(t.want.text, "\n") {
@@ -148,6 +152,30 @@ func (t *test) diff(v *value) string {
 		}
 	}
 	return ""
+}
+
+// writeLike writes numbers that equal those of want as want does, so that 10.10
+// and 10.1 are no difference.
+func (t *tree) writeLike(want *tree) {
+	if t.form != want.form {
+		return
+	}
+	switch t.form {
+	case number:
+		if equalNumbers(want.text, &value{form: number, text: t.text, domain: domainJSON}) {
+			t.text = want.text
+		}
+	case list:
+		for i := range min(len(t.items), len(want.items)) {
+			t.items[i].writeLike(&want.items[i])
+		}
+	case object:
+		for i := range t.members {
+			if at := want.find(t.members[i].name); at >= 0 {
+				t.members[i].value.writeLike(&want.members[at].value)
+			}
+		}
+	}
 }
 
 // firstDifference says where v first differs from t, in the order of names;
@@ -162,7 +190,7 @@ func (t *tree) firstDifference(v *value, at string) string {
 	if t.equal(v) {
 		return ""
 	}
-	return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), showTree(t, domainJSON), v.show())
+	return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), showTree(t, domainJSON), v.show())
 }
 
 func (t *tree) listDifference(v *value, at string) string {
@@ -170,7 +198,7 @@ func (t *tree) listDifference(v *value, at string) string {
 	for e := range elements(v.text) {
 		if i == len(t.items) {
 			n, _ := v.length()
-			return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), list.extent(int64(len(t.items))), list.extent(n))
+			return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items))), list.extent(n))
 		}
 		el := fromJSON(e)
 		if !t.items[i].equal(&el) {
@@ -179,7 +207,7 @@ func (t *tree) listDifference(v *value, at string) string {
 		i++
 	}
 	if i < len(t.items) {
-		return fmt.Sprintf("%s: want %s, got %s", cmpOr(at, "@this"), list.extent(int64(len(t.items))), list.extent(int64(i)))
+		return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items))), list.extent(int64(i)))
 	}
 	return ""
 }
@@ -255,7 +283,7 @@ func (t *tree) missingElement(v *value) string {
 	for i := range t.items {
 		part := tree{form: list, items: t.items[:i+1]}
 		if part.matched(v.text, v.domain) <= i {
-			return "an element that includes " + showTree(&t.items[i], domainJSON) + " for itself alone"
+			return "an element of its own for " + showTree(&t.items[i], domainJSON) + ", got none"
 		}
 	}
 	return showTree(t, domainJSON)
@@ -292,7 +320,7 @@ func nearby(name string, names []string, what string) []string {
 		return []string{"there are no " + what}
 	}
 	if s := suggest(name, names); s != "" {
-		return []string{fmt.Sprintf("did you mean %s?", s)}
+		return []string{fmt.Sprintf("did you mean %s?", shownPath(s))}
 	}
 	return []string{"there are the " + what + " " + listOfNames(names)}
 }
@@ -343,7 +371,7 @@ func prefixNotes(doc string, p *path, whole string) []string {
 			prefix = shownPath(text)
 		}
 		v := fromJSON(raw)
-		return describe(prefix, n > 0, &v, &p.parts[n], p.text)
+		return describe(prefix, n > 0, &v, p, n)
 	}
 	return nil
 }
@@ -356,8 +384,10 @@ func (p *path) find(doc string) string {
 	return f.find(doc)[0]
 }
 
-// describe says what the prefix is, and what the next part may have meant.
-func describe(prefix string, exists bool, v *value, next *part, whole string) []string {
+// describe says what the prefix is, and what the part of the path at n, which
+// is not in it, may have meant.
+func describe(prefix string, exists bool, v *value, p *path, n int) []string {
+	next, whole := &p.parts[n], p.text
 	verb := " has"
 	if exists {
 		verb = " exists and has"
@@ -376,8 +406,11 @@ func describe(prefix string, exists bool, v *value, next *part, whole string) []
 			}
 			notes[0] = prefix + verb + word + listOfNames(names)
 		}
+		if s := p.withDots(n, names); s != "" {
+			return append(notes, fmt.Sprintf("did you mean %s?", shownPath(s)))
+		}
 		if s := suggest(next.name, names); next.name != "" && s != "" {
-			notes = append(notes, fmt.Sprintf("did you mean %s?", whole[:next.from]+escapeName(s)+whole[next.to:]))
+			notes = append(notes, fmt.Sprintf("did you mean %s?", shownPath(whole[:next.from]+escapeName(s)+whole[next.to:])))
 		}
 		return notes
 	case list:
@@ -393,6 +426,19 @@ func describe(prefix string, exists bool, v *value, next *part, whole string) []
 		return []string{prefix + " exists and is " + v.show()}
 	}
 	return []string{prefix + " is " + v.show()}
+}
+
+// withDots gives the path with the parts from n on joined into one of the
+// names, when the name has dots in it.
+func (p *path) withDots(n int, names []string) string {
+	joined := p.parts[n].name
+	for i := n + 1; i < len(p.parts) && p.parts[i-1].plain && p.parts[i].plain; i++ {
+		joined += "." + p.parts[i].name
+		if slices.Contains(names, joined) {
+			return p.text[:p.parts[n].from] + escapeName(joined) + p.text[p.parts[i].to:]
+		}
+	}
+	return ""
 }
 
 // namesOf gives the names of an object in the order written, each once.

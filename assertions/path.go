@@ -98,7 +98,7 @@ func meant(s string) string {
 	if s == "" {
 		return ""
 	}
-	return fmt.Sprintf("; did you mean %s?", s)
+	return fmt.Sprintf("; did you mean %s?", shownPath(s))
 }
 
 // fromJSONPath proposes the gjson path for a JSONPath, or "".
@@ -223,7 +223,7 @@ func (p *pathParser) quoted(i, end int) *pathError {
 	}
 	name := p.s[i+1 : i+1+last]
 	return p.fail(i, i+last+2, fmt.Sprintf("names in a path have no quotes: %s", quote(p.s)),
-		fmt.Sprintf("did you mean %s?", p.s[:i]+gjson.Escape(name)+p.s[i+last+2:]))
+		fmt.Sprintf("did you mean %s?", shownPath(p.s[:i]+gjson.Escape(name)+p.s[i+last+2:])))
 }
 
 // name reads a plain name, an index or a pattern with * and ?.
@@ -253,7 +253,7 @@ func (p *pathParser) name(i, end int) (part, int, *pathError) {
 func (p *pathParser) bracket(i, start int) *pathError {
 	hint := "a bracket in a name is written with a backslash before it"
 	if s := p.proposed(); s != "" {
-		return p.fail(start, len(p.s), fmt.Sprintf("%s has an index in brackets; did you mean %s?", quote(p.s), s))
+		return p.fail(start, len(p.s), fmt.Sprintf("%s has an index in brackets; did you mean %s?", quote(p.s), shownPath(s)))
 	}
 	return p.fail(i, i+1, fmt.Sprintf("%s has a %q within a name", quote(p.s), p.s[i]), hint)
 }
@@ -266,7 +266,7 @@ func (p *pathParser) modifier(i, end, depth int) (part, int, *pathError) {
 	}
 	name := p.s[i:at]
 	if !slices.Contains(modifiers(), name) {
-		hint := fmt.Sprintf("a name that begins with @ is written \\%s", name)
+		hint := fmt.Sprintf("a name that begins with @ is written \\%s", shownPath(name))
 		return part{}, 0, p.fail(i, at, fmt.Sprintf("unknown modifier %s%s", quote(name), didYouMean(name, modifiers())), hint)
 	}
 	if at < end && p.s[at] == ':' {

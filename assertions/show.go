@@ -154,12 +154,9 @@ func showDuration(ns int64) string {
 	return d.String()
 }
 
-// showJSON shows the beginning of a list or object, without line breaks, and
-// what there is of it.
+// showJSON shows the beginning of a list or object, without blanks between its
+// parts, and how much there is of it.
 func showJSON(raw string) string {
-	if len(raw) <= maxShown && !strings.ContainsAny(raw, "\r\n\t") && utf8.ValidString(raw) {
-		return raw
-	}
 	part, whole := raw, true
 	if len(part) > 4*maxShown {
 		part, whole = part[:4*maxShown], false
