@@ -280,13 +280,8 @@ func (t *tree) missing(v *value, at string) (string, string) {
 }
 
 func (t *tree) missingElement(v *value) string {
-	for i := range t.items {
-		part := tree{form: list, items: t.items[:i+1]}
-		if part.matched(v.text, v.domain) <= i {
-			return "an element of its own for " + showTree(&t.items[i], domainJSON) + ", got none"
-		}
-	}
-	return showTree(t, domainJSON)
+	i := min(t.matched(v.text, v.domain), len(t.items)-1)
+	return "an element of its own for " + showTree(&t.items[i], domainJSON) + ", got none"
 }
 
 // whereItEnds says how far a path that is not there leads.

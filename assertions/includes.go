@@ -54,8 +54,8 @@ func (t *tree) membersIncludedIn(raw string) bool {
 	return n == len(t.members)
 }
 
-// matched gives how many elements of t find one of their own in the list: a
-// maximum matching, by augmenting paths.
+// matched gives the number of elements of t, from the first on, that find one
+// of their own in the list: a matching, by augmenting paths.
 func (t *tree) matched(raw string, d domain) int {
 	m := matching{wants: t.items}
 	for e := range elements(raw) {
@@ -65,19 +65,14 @@ func (t *tree) matched(raw string, d domain) int {
 		}
 		m.found = append(m.found, v)
 	}
-	if len(m.found) < len(m.wants) {
-		return 0
-	}
 	m.taken = make([]int, len(m.found))
-	m.fits = make([]map[int]bool, len(m.wants))
-	n := 0
+	m.fits = make([][]verdict, len(m.wants))
 	for i := range m.wants {
 		if !m.place(i, make([]bool, len(m.found))) {
-			return n
+			return i
 		}
-		n++
 	}
-	return n
+	return len(m.wants)
 }
 
 type matching struct {
@@ -86,8 +81,17 @@ type matching struct {
 	// taken holds, for each found element, the wanted one it stands for,
 	// counted from 1.
 	taken []int
-	fits  []map[int]bool
+	// fits remembers what has been compared.
+	fits [][]verdict
 }
+
+// verdict is what is known of a comparison. The zero verdict is: nothing.
+type verdict int8
+
+const (
+	fits verdict = iota + 1
+	fitsNot
+)
 
 // place finds an element for the wanted one at i, moving others if need be.
 func (m *matching) place(i int, tried []bool) bool {
@@ -111,14 +115,22 @@ func (m *matching) place(i int, tried []bool) bool {
 	return false
 }
 
+// maxVerdicts bounds the memory for what has been compared.
+const maxVerdicts = 1 << 26
+
 func (m *matching) fit(i, j int) bool {
-	if fits, known := m.fits[i][j]; known {
-		return fits
+	if scalar := m.wants[i].form != list && m.wants[i].form != object; scalar || len(m.wants)*len(m.found) > maxVerdicts {
+		return m.wants[i].includedIn(&m.found[j])
 	}
 	if m.fits[i] == nil {
-		m.fits[i] = map[int]bool{}
+		m.fits[i] = make([]verdict, len(m.found))
 	}
-	fits := m.wants[i].includedIn(&m.found[j])
-	m.fits[i][j] = fits
-	return fits
+	known := &m.fits[i][j]
+	if *known == 0 {
+		*known = fitsNot
+		if m.wants[i].includedIn(&m.found[j]) {
+			*known = fits
+		}
+	}
+	return *known == fits
 }
