@@ -3,14 +3,21 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidwall/gjson"
 
 	"iflowtest/internal/report"
 	"iflowtest/internal/sandbox"
@@ -87,10 +94,9 @@ func planOf(tb testing.TB, t *sandbox.Tenant, scenario string, o runner.Options)
 	return plan
 }
 
-// allReports gives the three reporters, writing to files and nowhere.
-func allReports(tb testing.TB) report.Reporter {
+// allReports gives the three reporters, writing to files in dir and nowhere.
+func allReports(tb testing.TB, dir string) report.Reporter {
 	tb.Helper()
-	dir := tb.TempDir()
 	junit, err := report.Create(filepath.Join(dir, "TEST.xml"))
 	if err != nil {
 		tb.Fatal(err)
@@ -107,9 +113,9 @@ func allReports(tb testing.TB) report.Reporter {
 	return report.Tee(j, report.NewJSONLines(lines), report.NewConsole(report.ConsoleOptions{Out: io.Discard}))
 }
 
-func runPlan(tb testing.TB, plan *runner.Plan) {
+func runPlan(tb testing.TB, plan *runner.Plan, dir string) {
 	tb.Helper()
-	reports := allReports(tb)
+	reports := allReports(tb, dir)
 	summary, err := plan.Run(tb.Context(), func(e *runner.Event) {
 		if err := reports.Event(e); err != nil {
 			tb.Error(err)
@@ -178,15 +184,18 @@ func floor(tb testing.TB, t *sandbox.Tenant, n int) {
 func BenchmarkCalls(b *testing.B) {
 	const calls = 200
 	t := served(b)
+	dir := b.TempDir()
 	scenario := manyCalls(calls)
-	runPlan(b, planOf(b, t, scenario, runner.Options{}))
+	runPlan(b, planOf(b, t, scenario, runner.Options{}), dir)
 	floor(b, t, calls)
 	var ours, bare time.Duration
 	for b.Loop() {
 		plan := planOf(b, t, scenario, runner.Options{})
+		runtime.GC()
 		start := time.Now()
-		runPlan(b, plan)
+		runPlan(b, plan, dir)
 		ours += time.Since(start)
+		runtime.GC()
 		start = time.Now()
 		floor(b, t, calls)
 		bare += time.Since(start)
@@ -194,4 +203,156 @@ func BenchmarkCalls(b *testing.B) {
 	b.ReportMetric(float64(ours)/float64(bare), "ratio")
 	b.ReportMetric(float64(ours.Microseconds())/float64(b.N*calls), "µs/call")
 	b.ReportMetric(float64(bare.Microseconds())/float64(b.N*calls), "floor-µs/call")
+}
+
+// BenchmarkLargeAnswers measures 20 answers of 5 MB with five paths each, and
+// reading and validating the same answers with net/http and gjson alone.
+func BenchmarkLargeAnswers(b *testing.B) {
+	const calls = 20
+	body := largeBody(5 << 20)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	var scenario strings.Builder
+	scenario.WriteString("name: Large answers\nsteps:\n")
+	for range calls {
+		fmt.Fprintf(&scenario, `  - call: {GET: "%s/"}
+    expect:
+      json:
+        rows.0.sku: A-0
+        rows.10000.sku: A-10000
+        rows.#: {gt: 20000}
+        rows.20000.qty: 20000
+        total: 42
+`, server.URL)
+	}
+	t := served(b)
+	dir := b.TempDir()
+	var ours, bare time.Duration
+	for b.Loop() {
+		plan := planOf(b, t, scenario.String(), runner.Options{})
+		runtime.GC()
+		start := time.Now()
+		runPlan(b, plan, dir)
+		ours += time.Since(start)
+		runtime.GC()
+		start = time.Now()
+		for range calls {
+			response, err := http.Get(server.URL)
+			if err != nil {
+				b.Fatal(err)
+			}
+			read, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err != nil || !gjson.ValidBytes(read) {
+				b.Fatal(err)
+			}
+		}
+		bare += time.Since(start)
+	}
+	b.ReportMetric(float64(ours)/float64(bare), "ratio")
+	b.ReportMetric(float64(ours.Microseconds())/float64(b.N*calls), "µs/call")
+	b.ReportMetric(float64(bare.Microseconds())/float64(b.N*calls), "floor-µs/call")
+}
+
+// largeBody is a JSON document of at least size bytes.
+func largeBody(size int) []byte {
+	b := []byte(`{"rows":[`)
+	for i := 0; len(b) < size; i++ {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"sku":"A-%d","qty":%d,"text":"%s"}`, i, i, strings.Repeat("x", 150))
+	}
+	return append(b, `],"total":42}`...)
+}
+
+// BenchmarkParallel measures 100 scenarios of one call of 200 ms each, 32 at a
+// time; the metric "ratio" is through the ideal, four rounds of 200 ms.
+func BenchmarkParallel(b *testing.B) {
+	const scenarioCount, parallel, delay = 100, 32, 200 * time.Millisecond
+	t := served(b)
+	var scenario strings.Builder
+	for i := range scenarioCount {
+		fmt.Fprintf(&scenario, "name: S%d\nsteps:\n  - call: {GET: \"/http/slow?ms=%d\", credential: sender}\n---\n", i, delay.Milliseconds())
+	}
+	text := strings.TrimSuffix(scenario.String(), "---\n")
+	dir := b.TempDir()
+	var ours time.Duration
+	for b.Loop() {
+		plan := planOf(b, t, text, runner.Options{Parallel: parallel})
+		start := time.Now()
+		runPlan(b, plan, dir)
+		ours += time.Since(start)
+	}
+	rounds := (scenarioCount + parallel - 1) / parallel
+	b.ReportMetric(float64(ours)/float64(b.N)/float64(time.Duration(rounds)*delay), "ratio")
+}
+
+// BenchmarkMemory runs 5,000 calls with five assertions each and all reports
+// in a process of its own, against a sandbox tenant in another: the metric
+// "peak-MB" is the most that the process held. "growth-MB" is what the live
+// heap of a run grew between call 500 and the last.
+func BenchmarkMemory(b *testing.B) {
+	const calls = 5000
+	t := served(b)
+	dir := b.TempDir()
+	file, env := filepath.Join(dir, "many.yaml"), filepath.Join(dir, "env.yaml")
+	for name, data := range map[string][]byte{file: []byte(manyCalls(calls)), env: t.EnvironmentYAML()} {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	binary := filepath.Join(dir, "iflowtest")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	var peak, growth float64
+	for b.Loop() {
+		cmd := exec.Command(binary, "run", file, "-e", env, "--junit", filepath.Join(dir, "TEST.xml"), "--json", filepath.Join(dir, "run.jsonl"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		peak = max(peak, peakMB(cmd.ProcessState))
+		growth = max(growth, heapGrowth(b, t, dir, calls))
+	}
+	b.ReportMetric(peak, "peak-MB")
+	b.ReportMetric(growth, "growth-MB")
+}
+
+// heapGrowth gives the growth of the live heap from call 500 to the last.
+func heapGrowth(b *testing.B, t *sandbox.Tenant, dir string, calls int) float64 {
+	b.Helper()
+	plan := planOf(b, t, manyCalls(calls), runner.Options{})
+	reports := allReports(b, dir)
+	var early, late uint64
+	done := 0
+	_, err := plan.Run(b.Context(), func(e *runner.Event) {
+		if err := reports.Event(e); err != nil {
+			b.Error(err)
+		}
+		if e.Event != runner.StepEnd {
+			return
+		}
+		switch done++; done {
+		case 500:
+			early = liveHeap()
+		case calls:
+			late = liveHeap()
+		}
+	})
+	if err := errors.Join(err, reports.Close()); err != nil {
+		b.Fatal(err)
+	}
+	return (float64(late) - float64(early)) / 1e6
+}
+
+func liveHeap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

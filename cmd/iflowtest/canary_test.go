@@ -191,7 +191,7 @@ func TestCanaryUnredacted(t *testing.T) {
 func TestRequestsAreMasked(t *testing.T) {
 	tenant := served(t)
 	plan := planOf(t, tenant, "name: A\nsteps:\n  - call: {GET: \"/http/echo?client_secret=hidden-value\", credential: sender}\n", noOptions())
-	runPlan(t, plan)
+	runPlan(t, plan, t.TempDir())
 	response, err := http.Get(tenant.URL(sandbox.Control) + "/_sandbox/requests")
 	if err != nil {
 		t.Fatal(err)
