@@ -31,8 +31,8 @@ func reset(w http.ResponseWriter) {
 }
 
 func retryAfter(w http.ResponseWriter, f fault.Fault) {
-	if f.Seconds > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.Seconds/time.Second)))
+	if f.Duration > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.Duration/time.Second)))
 	}
 }
 

@@ -173,11 +173,12 @@ var packageID = regexp.MustCompile(`^[A-Za-z0-9]{1,150}$`)
 
 func (a *API) createPackage(c *call) {
 	spec, err := readPackage(c)
-	if err == nil {
-		err = spec.check()
-	}
 	if err != nil {
 		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		return
+	}
+	if problems := spec.problems(); len(problems) > 0 {
+		c.fail(odata.Errorf(http.StatusBadRequest, "%s", strings.Join(problems, "\n")))
 		return
 	}
 	p := newPackage(spec, a.o.Faults.Now(), c.caller.Name)
@@ -191,15 +192,16 @@ func (a *API) createPackage(c *call) {
 	c.out.Entity(c.w, http.StatusCreated, e, odata.Query{})
 }
 
-func (spec packageSpec) check() error {
-	var errs []error
+// problems tells everything that is wrong with a new package.
+func (spec packageSpec) problems() []string {
+	var list []string
 	if !packageID.MatchString(spec.ID) {
-		errs = append(errs, fmt.Errorf("Id '%s' is not valid: it may hold letters and digits only", spec.ID))
+		list = append(list, fmt.Sprintf("Id '%s' is not valid: it may hold letters and digits only", spec.ID))
 	}
 	if strings.TrimSpace(spec.Name) == "" {
-		errs = append(errs, errors.New("Name is mandatory"))
+		list = append(list, "Name is mandatory")
 	}
-	return errors.Join(errs...)
+	return list
 }
 
 // readPackage reads the JSON of a package, bare or inside "d".

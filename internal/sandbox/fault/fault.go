@@ -54,8 +54,8 @@ type Doc struct {
 	Path string
 	// Args are the arguments it takes besides path, part and count.
 	Args []string
-	// Seconds is the default of the argument seconds or retry-after.
-	Seconds time.Duration
+	// Default is that of the argument seconds or retry-after.
+	Default time.Duration
 	// Doc says what happens.
 	Doc string
 	// Built tells whether this version of the sandbox can do it.
@@ -109,12 +109,12 @@ type Fault struct {
 	Path string
 	// Count is how often it shows; 0: until it is ended.
 	Count int
-	// Seconds is the argument seconds or retry-after, or its default.
-	Seconds time.Duration
+	// Duration is the argument seconds or retry-after, or its default.
+	Duration time.Duration
 	// Key and Client narrow secret-revoked.
 	Key, Client string
 
-	written bool // Seconds was written
+	written bool // Duration was written
 	doc     Doc
 }
 
@@ -131,7 +131,7 @@ func Parse(s string) (Fault, error) {
 		}
 		return Fault{}, fmt.Errorf("unknown fault %q; there are %s", name, strings.Join(Names(), ", "))
 	}
-	f := Fault{Name: name, Seconds: docs[at].Seconds, doc: docs[at]}
+	f := Fault{Name: name, Duration: docs[at].Default, doc: docs[at]}
 	if !f.doc.Built {
 		return Fault{}, fmt.Errorf("fault %q is %w: the part of the sandbox it belongs to is not built", name, ErrNotBuilt)
 	}
@@ -232,7 +232,7 @@ func (f *Fault) setSeconds(key, value string) string {
 		}
 		return fmt.Sprintf("%s %q: want %s of seconds from %g to %d", key, value, kind, low, maxSeconds)
 	}
-	f.Seconds, f.written = time.Duration(n*float64(time.Second)), true
+	f.Duration, f.written = time.Duration(n*float64(time.Second)), true
 	return ""
 }
 
@@ -256,7 +256,7 @@ func (f Fault) String() string {
 		add("count", strconv.Itoa(f.Count))
 	}
 	if f.written {
-		add(cmp.Or(f.doc.Args...), strconv.FormatFloat(f.Seconds.Seconds(), 'f', -1, 64))
+		add(cmp.Or(f.doc.Args...), strconv.FormatFloat(f.Duration.Seconds(), 'f', -1, 64))
 	}
 	add("key", f.Key)
 	add("client", f.Client)

@@ -141,7 +141,7 @@ func TestSetCounts(t *testing.T) {
 	}
 	for i := range 3 {
 		f, ok := s.Take(at, ConnectionReset, Runtime503)
-		if ok != (i < 2) || ok && f.Seconds != time.Duration(i+1)*time.Second {
+		if ok != (i < 2) || ok && f.Duration != time.Duration(i+1)*time.Second {
 			t.Errorf("request %d: %v %t", i, f, ok)
 		}
 	}

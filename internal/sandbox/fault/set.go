@@ -106,7 +106,7 @@ func (s *Set) changed() {
 	var skew time.Duration
 	for _, a := range s.active {
 		if a.fault.Name == ClockSkew {
-			skew = a.fault.Seconds
+			skew = a.fault.Duration
 		}
 	}
 	s.skew.Store(int64(skew))

@@ -249,7 +249,7 @@ func (rt *Runtime) process(w http.ResponseWriter, r *http.Request, flow *Flow) {
 	}
 	var late time.Duration
 	if f, ok := rt.o.Faults.Take(fault.Request{Part: Part, Path: r.URL.Path}, fault.LogLate); ok {
-		late = f.Seconds
+		late = f.Duration
 	}
 	rt.o.Logs.Begin(log, late)
 	a := flow.Process(r.Context(), m)

@@ -53,8 +53,10 @@ func temperature(_ context.Context, m *Message) Answer {
 		return soapFault(version, "Client", fmt.Sprintf("want one operation in the Body, got %d", len(e.Body.Operations)))
 	}
 	op := e.Body.Operations[0]
-	name, operand, value := op.XMLName.Local, "", (*string)(nil)
-	convert := func(float64) float64 { return 0 }
+	name := op.XMLName.Local
+	var operand string
+	var value *string
+	var convert func(float64) float64
 	switch name {
 	case "CelsiusToFahrenheit":
 		operand, value, convert = "Celsius", op.Celsius, func(c float64) float64 { return c*9/5 + 32 }

@@ -146,15 +146,15 @@ func (s *Server) misbehave(ctx context.Context, w http.ResponseWriter, at fault.
 		select {
 		case <-ctx.Done():
 			return true
-		case <-time.After(f.Seconds):
+		case <-time.After(f.Duration):
 		}
 	}
 	f, ok := s.o.Faults.Take(at, fault.Token500, fault.Token503, fault.Token429, fault.TokenGarbage)
 	if !ok {
 		return false
 	}
-	if f.Seconds > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.Seconds/time.Second)))
+	if f.Duration > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(f.Duration/time.Second)))
 	}
 	switch f.Name {
 	case fault.Token500:
@@ -278,7 +278,7 @@ func granted(i *subaccount.Instance, asked string) ([]string, *refusal) {
 func (s *Server) issue(w http.ResponseWriter, key *subaccount.Key, scopes []string, at fault.Request) {
 	validity := key.Instance.Validity
 	if f, ok := s.o.Faults.Take(at, fault.TokenShort); ok {
-		validity = f.Seconds
+		validity = f.Duration
 	}
 	now := s.o.Faults.Now().Unix()
 	c := s.claims(key, scopes)
