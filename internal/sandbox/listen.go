@@ -16,6 +16,10 @@ import (
 // grace is how long Close lets answers that are under way finish.
 const grace = 2 * time.Second
 
+// maxHeaders bounds the headers of a request; the token server has a lower
+// limit of its own.
+const maxHeaders = 64 << 10
+
 // ErrClosed says that the tenant was closed before it could listen.
 var ErrClosed = errors.New("the sandbox is closed")
 
@@ -89,6 +93,7 @@ func (t *Tenant) newServer(part, host string, listener net.Listener) *server {
 	s := &server{part: part, origin: "http://" + net.JoinHostPort(host, port), listener: listener}
 	s.http = &http.Server{
 		Handler:           t.handlers[part],
+		MaxHeaderBytes:    maxHeaders,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ConnState:         s.busy.state,

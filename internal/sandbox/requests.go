@@ -73,11 +73,21 @@ func (l *requestLog) list() []request {
 	return slices.Concat(l.entries[l.next:], l.entries[:l.next])
 }
 
+// maxShown bounds what is kept of a path or a query, in bytes.
+const maxShown = 2 << 10
+
+func shorten(text string) string {
+	if len(text) > maxShown {
+		return strings.ToValidUTF8(text[:maxShown], "") + "…"
+	}
+	return text
+}
+
 // entry notes what is known of a request when it arrives.
 func (t *Tenant) entry(part string, r *http.Request) request {
-	e := request{Part: part, Method: r.Method, Path: r.URL.Path, Time: t.faults.Now().UTC().Truncate(time.Millisecond)}
+	e := request{Part: part, Method: r.Method, Path: shorten(r.URL.Path), Time: t.faults.Now().UTC().Truncate(time.Millisecond)}
 	if r.URL.RawQuery != "" {
-		e.Query = t.maskQuery(r.URL.RawQuery)
+		e.Query = shorten(t.maskQuery(r.URL.RawQuery))
 	}
 	return e
 }

@@ -186,6 +186,9 @@ func TestListenTakesPortsInOrderOrNone(t *testing.T) {
 			break
 		}
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i, part := range sandbox.Parts() {
 		if want := fmt.Sprintf("http://127.0.0.1:%d", first+i); s.URL(part) != want {
 			t.Errorf("%s is at %s, want %s", part, s.URL(part), want)

@@ -208,6 +208,9 @@ func (f *Fault) setPath(value string) string {
 	if _, err := path.Match(value, "/"); err != nil {
 		return fmt.Sprintf("path %q: want a pattern with *, ? and [a-z] that is closed", value)
 	}
+	if fixed := f.doc.Path; fixed != "" && !matchPath(value, fixed) {
+		return fmt.Sprintf("path %q: it shows at %s only", value, fixed)
+	}
 	f.Path = value
 	return ""
 }

@@ -54,6 +54,7 @@ func TestParseSaysEverythingThatIsWrong(t *testing.T) {
 		{"runtime-503:seconds=2", []string{`unknown argument "seconds"; it takes path, count, part, retry-after`}},
 		{"runtime-503:path=/[", []string{`path "/[": want a pattern`}},
 		{"runtime-503:part=control", []string{`part "control": want one of`}},
+		{"token-500:path=/http/*", []string{`path "/http/*": it shows at /oauth/token only`}},
 		{"token-500:part=runtime", []string{`it shows at token only`}},
 		{"token-short:seconds=0.5", []string{`want a whole number of seconds from 1`}},
 		{"token-short:seconds=0", []string{`want a whole number of seconds from 1`}},
