@@ -163,6 +163,7 @@ func mayEscape(s string, i int) bool {
 // backslash adds what a backslash and what follows it stand for: the escapes
 // of JSON, JavaScript, Go and shells.
 func (rs *readings) backslash(first reading, s string, layers int) {
+	known := rs.n
 	var second readings
 	second.read(s, first.next, layers)
 	for _, r := range second.list() {
@@ -188,11 +189,12 @@ func (rs *readings) backslash(first reading, s string, layers int) {
 			}
 		default:
 			if v, ok := backslashed(c); ok {
-				escaped := readByte(v, r.next)
-				escaped.backslashes = first.backslashes + 1
-				rs.add(escaped)
+				rs.add(readByte(v, r.next))
 			}
 		}
+	}
+	for k := known; k < rs.n; k++ {
+		rs.all[k].backslashes = first.backslashes + 1
 	}
 }
 
@@ -264,7 +266,7 @@ func (rs *readings) entity(s string, i, layers int) {
 	}
 }
 
-// readText reads exactly this ASCII text.
+// readText reads exactly this ASCII text. Quotes are taken as they are.
 func readText(s string, i, layers int, text string) (next int, ok bool) {
 	if text == "" {
 		return i, true
@@ -272,7 +274,7 @@ func readText(s string, i, layers int, text string) (next int, ok bool) {
 	if i >= len(s) {
 		return 0, false
 	}
-	if layers == 0 || !beginsEscape(s[i]) {
+	if layers == 0 || !beginsEscape(s[i]) || s[i] == '\'' || s[i] == '"' {
 		if s[i] != text[0] {
 			return 0, false
 		}

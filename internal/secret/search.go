@@ -8,8 +8,10 @@ type search struct {
 	text  string
 	start int
 	found []match
-	// forks holds the readings already followed from start, once there are
-	// many: runs of backslashes can be read in ways that meet again.
+	// forks holds the escapes already read, once there are many: runs of
+	// backslashes can be read in ways that meet again. What was followed from
+	// an earlier start need not be followed from a later one: it would end at
+	// the same places, and a longer match covers a shorter one.
 	forks  map[fork]bool
 	forked int
 	cache  [4]struct {
@@ -76,20 +78,39 @@ func (q *search) mayBeginEscaped(i, k int, w uint32) bool {
 	return false
 }
 
-// fork is a state of the narrowing: these patterns match so far.
+// fork is a state of the narrowing in front of an escape: so much of these
+// patterns has matched.
 type fork struct {
 	first            *pattern
 	patterns, length int
 	at               int
+	layers           backslashes
 }
 
-// manyForks is how many readings are followed before they are remembered.
-const manyForks = 64
+// backslashes is how many layers of backslash escapes the backslashes of a
+// secret stand in: the same for all of them, once one was read.
+type backslashes int8
+
+const anyLayers backslashes = -1
+
+// after gives the layers when r is read next, and whether they agree.
+func (l backslashes) after(r reading) (backslashes, bool) {
+	if !r.is('\\') {
+		return l, true
+	}
+	return backslashes(r.backslashes), l == anyLayers || l == backslashes(r.backslashes)
+}
+
+// manyForks is how many escapes are read before they are remembered,
+// and maxForks how many are remembered before all are forgotten.
+const (
+	manyForks = 64
+	maxForks  = 1 << 16
+)
 
 // from looks for the patterns that begin at byte i.
 func (q *search) from(i int) {
 	q.start = i
-	q.forks, q.forked = nil, 0
 	rs := readings{n: 1}
 	rs.all[0] = readByte(q.text[i], i+1)
 	if q.escapes[q.text[i]] {
@@ -100,16 +121,16 @@ func (q *search) from(i int) {
 			continue
 		}
 		for _, p := range q.plain {
-			q.follow(p, 0, r)
+			q.follow(p, 0, r, anyLayers)
 		}
 		for _, p := range q.base64 {
-			q.follow(p, 0, r)
+			q.follow(p, 0, r, anyLayers)
 		}
 	}
 }
 
 // narrow follows the patterns, whose first n bytes have matched, at byte i.
-func (q *search) narrow(p run, n, i int) {
+func (q *search) narrow(p run, n, i int, l backslashes) {
 	for {
 		for len(p) > 0 && p[0].len() == n {
 			q.add(p[0], i)
@@ -119,10 +140,17 @@ func (q *search) narrow(p run, n, i int) {
 			return
 		}
 		c := q.text[i]
-		if q.escapes[c] {
+		if q.escapes[c] && mayEscape(q.text, i) {
+			if q.followed(fork{&p[0], len(p), n, i, l}) {
+				return
+			}
 			rs := q.readings(i)
 			for _, r := range rs.list()[1:] {
-				q.follow(p, n, r)
+				q.follow(p, n, r, l)
+			}
+			var agree bool
+			if l, agree = l.after(rs.all[0]); !agree {
+				return
 			}
 		}
 		i++
@@ -135,7 +163,11 @@ func (q *search) narrow(p run, n, i int) {
 }
 
 // follow goes on with the patterns whose next bytes are those of a reading.
-func (q *search) follow(p run, n int, r reading) {
+func (q *search) follow(p run, n int, r reading, l backslashes) {
+	l, agree := l.after(r)
+	if !agree {
+		return
+	}
 	for _, c := range r.bytes[:r.n] {
 		for len(p) > 0 && p[0].len() == n {
 			p = p[1:]
@@ -149,22 +181,21 @@ func (q *search) follow(p run, n int, r reading) {
 		p = p.with(n, c)
 		n++
 	}
-	if len(p) == 0 || q.followed(fork{&p[0], len(p), n, r.next}) {
-		return
+	if len(p) > 0 {
+		q.narrow(p, n, r.next, l)
 	}
-	q.narrow(p, n, r.next)
 }
 
-// followed reports whether this state was reached before, and notes it.
+// followed reports whether this fork was met before, and notes it.
 func (q *search) followed(f fork) bool {
 	if q.forked++; q.forked < manyForks {
 		return false
 	}
-	if q.forks == nil {
-		q.forks = map[fork]bool{}
-	}
 	if q.forks[f] {
 		return true
+	}
+	if q.forks == nil || len(q.forks) == maxForks {
+		q.forks = map[fork]bool{}
 	}
 	q.forks[f] = true
 	return false
