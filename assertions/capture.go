@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/antchfx/xpath"
 )
@@ -103,6 +104,9 @@ func sources() []source {
 	}
 }
 
+// sourceRows are shared by all that is compiled.
+var sourceRows = sync.OnceValue(sources)
+
 // Captures is a compiled capture block. It is immutable and may be shared
 // between goroutines.
 type Captures struct {
@@ -115,14 +119,14 @@ type capture struct {
 	name  string
 	place Place
 	// source says where from; text is its operand.
-	source source
+	source *source
 	text   string
 	at     Place
 	// operand is set when the operand is computed, and read when it is taken.
 	operand *Node
 
-	path     *path
-	slot     int // of a path in its finder; -1 when the path is computed
+	path     *path // until the finder has it
+	slot     int   // of a path in its finder; -1 when the path is computed
 	key      string
 	regexp   *regexp.Regexp
 	fallback *Node
@@ -188,7 +192,9 @@ func (c *Captures) complete() {
 		default:
 			k.slot = c.claims.slots[k.slot]
 		}
+		k.path = nil
 	}
+	c.json.slots, c.claims.slots = nil, nil
 }
 
 func (c *compiler) capture(f *Field) (capture, bool) {
@@ -199,7 +205,7 @@ func (c *compiler) capture(f *Field) (capture, bool) {
 		return k, false
 	}
 	before := len(c.problems)
-	rows := sources()
+	rows := sourceRows()
 	found := ""
 	for i := range f.Value.Fields {
 		g := &f.Value.Fields[i]
@@ -222,7 +228,7 @@ func (c *compiler) capture(f *Field) (capture, bool) {
 			continue
 		}
 		found = g.Name
-		k.source = rows[at]
+		k.source = &rows[at]
 		c.sourceOperand(&k, g)
 	}
 	if found == "" {
@@ -435,10 +441,10 @@ func (k *capture) nothing(r *Result) *Failure {
 			got = whatItIs(r.Body, "body")
 			break
 		}
-		notes = prefixNotes(r.body.text, k.path, "the document")
+		notes = prefixNotes(r.body.text, k.text, "the document")
 	case "claim":
 		if r.claims.text != "" {
-			notes = prefixNotes(r.claims.text, k.path, "the token")
+			notes = prefixNotes(r.claims.text, k.text, "the token")
 		}
 	case "header":
 		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onHeaders, path: k.text})

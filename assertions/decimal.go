@@ -181,9 +181,9 @@ type bound struct {
 	fits bool
 }
 
-func boundOf(d decimal) bound {
+func boundOf(d decimal) *bound {
 	n, fits := d.int64()
-	return bound{d: d, n: n, fits: fits}
+	return &bound{d: d, n: n, fits: fits}
 }
 
 // compare gives the sign of v - b, and false when v is no number.

@@ -100,9 +100,9 @@ func (e *Expectation) complete() {
 		a := &e.assertions[i]
 		switch a.kind {
 		case onJSON:
-			a.slot = e.json.add(a.parsed)
+			a.slot = int32(e.json.add(a.parsed))
 		case onClaims:
-			a.slot = e.claims.add(a.parsed)
+			a.slot = int32(e.claims.add(a.parsed))
 		}
 	}
 	e.json.complete()
@@ -111,11 +111,15 @@ func (e *Expectation) complete() {
 		a := &e.assertions[i]
 		switch a.kind {
 		case onJSON:
-			a.slot = e.json.slots[a.slot]
+			a.slot = int32(e.json.slots[a.slot])
 		case onClaims:
-			a.slot = e.claims.slots[a.slot]
+			a.slot = int32(e.claims.slots[a.slot])
 		}
+		a.parsed = nil
 	}
+	e.json.slots, e.claims.slots = nil, nil
+	// Thousands of steps are held at the same time: no room to grow.
+	e.assertions = append(make([]assertion, 0, len(e.assertions)), e.assertions...)
 }
 
 // Subjects gives the names of what is asserted, each once, in the order

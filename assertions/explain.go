@@ -65,7 +65,10 @@ func whatItIs(s, what string) string {
 
 // base is the path that differences within its value go on from.
 func (a *assertion) base() string {
-	if a.parsed == nil || a.parsed.rest != "" {
+	if a.kind != onJSON && a.kind != onClaims {
+		return ""
+	}
+	if p, err := parsePath(a.path); err != nil || p.rest != "" {
 		return ""
 	}
 	return shownPath(a.path)
@@ -166,13 +169,13 @@ func (t *tree) writeLike(want *tree) {
 			t.text = want.text
 		}
 	case list:
-		for i := range min(len(t.items), len(want.items)) {
-			t.items[i].writeLike(&want.items[i])
+		for i := range min(len(t.items()), len(want.items())) {
+			t.items()[i].writeLike(&want.items()[i])
 		}
 	case object:
-		for i := range t.members {
-			if at := want.find(t.members[i].name); at >= 0 {
-				t.members[i].value.writeLike(&want.members[at].value)
+		for i := range t.members() {
+			if at := want.find(t.members()[i].name); at >= 0 {
+				t.members()[i].value.writeLike(&want.members()[at].value)
 			}
 		}
 	}
@@ -196,18 +199,18 @@ func (t *tree) firstDifference(v *value, at string) string {
 func (t *tree) listDifference(v *value, at string) string {
 	i := 0
 	for e := range elements(v.text) {
-		if i == len(t.items) {
+		if i == len(t.items()) {
 			n, _ := v.length()
-			return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items))), list.extent(n))
+			return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items()))), list.extent(n))
 		}
 		el := fromJSON(e)
-		if !t.items[i].equal(&el) {
-			return t.items[i].firstDifference(&el, join(at, strconv.Itoa(i)))
+		if !t.items()[i].equal(&el) {
+			return t.items()[i].firstDifference(&el, join(at, strconv.Itoa(i)))
 		}
 		i++
 	}
-	if i < len(t.items) {
-		return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items))), list.extent(int64(i)))
+	if i < len(t.items()) {
+		return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), list.extent(int64(len(t.items()))), list.extent(int64(i)))
 	}
 	return ""
 }
@@ -224,8 +227,8 @@ func (t *tree) objectDifference(v *value, at string) string {
 			extra = append(extra, name)
 		}
 	}
-	for i := range t.members {
-		m := &t.members[i]
+	for i := range t.members() {
+		m := &t.members()[i]
 		el := fromJSON(found[m.name])
 		if !m.value.equal(&el) {
 			return m.value.firstDifference(&el, join(at, escapeName(m.name)))
@@ -265,8 +268,8 @@ func (t *tree) missing(v *value, at string) (string, string) {
 				found[name] = e
 			}
 		}
-		for i := range t.members {
-			m := &t.members[i]
+		for i := range t.members() {
+			m := &t.members()[i]
 			el := fromJSON(found[m.name])
 			if !m.value.includedIn(&el) {
 				return m.value.missing(&el, join(at, escapeName(m.name)))
@@ -280,17 +283,17 @@ func (t *tree) missing(v *value, at string) (string, string) {
 }
 
 func (t *tree) missingElement(v *value) string {
-	i := min(t.matched(v.text, v.domain), len(t.items)-1)
-	return "an element of its own for " + showTree(&t.items[i], domainJSON) + ", got none"
+	i := min(t.matched(v.text, v.domain), len(t.items())-1)
+	return "an element of its own for " + showTree(&t.items()[i], domainJSON) + ", got none"
 }
 
 // whereItEnds says how far a path that is not there leads.
 func (c *checker) whereItEnds(a *assertion) []string {
 	switch a.kind {
 	case onJSON:
-		return prefixNotes(c.r.body.text, a.parsed, "the document")
+		return prefixNotes(c.r.body.text, a.path, "the document")
 	case onClaims:
-		return prefixNotes(c.r.claims.text, a.parsed, "the token")
+		return prefixNotes(c.r.claims.text, a.path, "the token")
 	case onHeaders:
 		names := make([]string, 0, len(c.r.Header))
 		for name := range c.r.Header {
@@ -351,7 +354,11 @@ func showName(s string) string {
 }
 
 // prefixNotes describes the longest prefix of the path that exists.
-func prefixNotes(doc string, p *path, whole string) []string {
+func prefixNotes(doc, of, whole string) []string {
+	p, mistake := parsePath(of)
+	if mistake != nil {
+		return nil
+	}
 	for n := len(p.parts) - 1; n >= 0; n-- {
 		prefix, raw := whole, doc
 		if n > 0 {

@@ -48,7 +48,7 @@ func FuzzCompilePath(f *testing.F) {
 		if found != "" && !gjson.Valid(found) {
 			t.Fatalf("%q: found %q", s, found)
 		}
-		prefixNotes(pathDocument, p, "the document")
+		prefixNotes(pathDocument, s, "the document")
 	})
 }
 

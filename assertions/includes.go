@@ -28,7 +28,7 @@ func (t *tree) includedIn(v *value) bool {
 	}
 	switch t.form {
 	case list:
-		return t.matched(v.text, v.domain) == len(t.items)
+		return t.matched(v.text, v.domain) == len(t.items())
 	case object:
 		return t.membersIncludedIn(v.text)
 	case text:
@@ -42,22 +42,22 @@ func (t *tree) membersIncludedIn(raw string) bool {
 	n := 0
 	for name, e := range members(raw) {
 		i := t.find(name)
-		if i < 0 || first.again(i, len(t.members)) {
+		if i < 0 || first.again(i, len(t.members())) {
 			continue
 		}
 		v := fromJSON(e)
-		if !t.members[i].value.includedIn(&v) {
+		if !t.members()[i].value.includedIn(&v) {
 			return false
 		}
 		n++
 	}
-	return n == len(t.members)
+	return n == len(t.members())
 }
 
 // matched gives the number of elements of t, from the first on, that find one
 // of their own in the list: a matching, by augmenting paths.
 func (t *tree) matched(raw string, d domain) int {
-	m := matching{wants: t.items}
+	m := matching{wants: t.items()}
 	for e := range elements(raw) {
 		v := fromJSON(e)
 		if d == domainScopes {

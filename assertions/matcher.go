@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -22,27 +23,29 @@ type test struct {
 	op     *operator
 	place  Place
 	domain domain
+	yes    bool
 	// source is the operand as written, when it holds computed values; then
 	// the operand is read at the time of the check.
 	source *Node
 
 	want   tree
 	wants  []operand
-	low    bound
-	high   bound
-	class  int
-	yes    bool
+	limits *limits
 	word   string
 	regexp *regexp.Regexp
-	moment time.Time
+	moment *time.Time
 	sub    *matcher
 }
 
-// operand is a value of a list of operands.
+// limits are what numbers are compared with.
+type limits struct{ low, high bound }
+
+// operand is a value that something is compared with; num and class are that
+// of a number.
 type operand struct {
 	want  tree
-	num   bound
-	class int
+	num   *bound
+	class int8
 }
 
 // compiler turns nodes into matchers and collects what is wrong.
@@ -54,8 +57,11 @@ type compiler struct {
 	prefixes map[string]string
 }
 
+// operatorRows are shared by all that is compiled.
+var operatorRows = sync.OnceValue(operators)
+
 func newCompiler(o Options) *compiler {
-	return &compiler{operators: operators(), options: o}
+	return &compiler{operators: operatorRows(), options: o}
 }
 
 func (c *compiler) problem(place Place, code, message string, hints ...string) {

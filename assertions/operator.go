@@ -194,7 +194,7 @@ func compileEquals(c *compiler, t *test, n *Node, what string) {
 	if !ok {
 		return
 	}
-	t.want, t.low, t.class = o.want, o.num, o.class
+	t.want, t.wants = o.want, []operand{o}
 }
 
 // operand reads a value that something is compared with.
@@ -238,7 +238,7 @@ func (c *compiler) statusOperand(n *Node, what string) (operand, bool) {
 	s := n.Text
 	if (n.Kind == Text || n.Kind == Number) && len(s) == 3 && s[0] >= '1' && s[0] <= '5' {
 		if strings.EqualFold(s[1:], "xx") {
-			return operand{want: tree{form: text, text: s[:1] + "xx"}, class: int(s[0] - '0')}, true
+			return operand{want: tree{form: text, text: s[:1] + "xx"}, num: &bound{}, class: int8(s[0] - '0')}, true
 		}
 		if d, ok := parseDecimal(s); ok && d.isInteger() {
 			return operand{want: tree{form: number, text: s}, num: boundOf(d)}, true
@@ -308,28 +308,21 @@ func (c *compiler) size(n *Node, what string) (decimal, bool) {
 	return d, true
 }
 
-func holdsEquals(t *test, v *value) bool {
-	switch t.domain {
-	case domainJSON:
-		return t.want.equal(v)
-	case domainText:
-		return v.form == text && v.text == t.want.text
-	case domainScope:
-		return v.form == text && grants(v.text, t.want.text)
-	case domainScopes:
-		return t.want.equal(v)
-	}
-	if v.form != number {
-		return false
-	}
-	return equalsNumber(v.whole, &t.low, t.class)
-}
+func holdsEquals(t *test, v *value) bool { return t.wants[0].equal(t.domain, v) }
 
-func equalsNumber(n int64, want *bound, class int) bool {
-	if class > 0 {
-		return n/100 == int64(class)
+func (o *operand) equal(d domain, v *value) bool {
+	switch d {
+	case domainText:
+		return v.form == text && v.text == o.want.text
+	case domainScope:
+		return v.form == text && grants(v.text, o.want.text)
+	case domainJSON, domainScopes:
+		return o.want.equal(v)
 	}
-	return want.fits && want.n == n
+	if o.class > 0 {
+		return v.whole/100 == int64(o.class)
+	}
+	return o.num.fits && o.num.n == v.whole
 }
 
 var applicationName = regexp.MustCompile(`^[^\s]+![A-Za-z]\d+$`)
@@ -396,11 +389,11 @@ func comparison(name, words, doc, example string, ok func(sign int) bool) operat
 		doc: doc, example: example, schema: scalarSchema,
 		compile: func(c *compiler, t *test, n *Node, what string) {
 			d, _ := c.number(n, t.domain, what)
-			t.low = boundOf(d)
+			t.limits = &limits{low: *boundOf(d)}
 			t.want = tree{form: number, text: n.Text}
 		},
 		holds: func(t *test, v *value) bool {
-			sign, is := v.compare(&t.low)
+			sign, is := v.compare(&t.limits.low)
 			return is && ok(sign)
 		},
 		phrase: func(t *test) string { return words + t.want.text },
@@ -414,7 +407,7 @@ func compileBetween(c *compiler, t *test, n *Node, what string) {
 	}
 	low, ok := c.number(&n.Items[0], t.domain, what)
 	high, ok2 := c.number(&n.Items[1], t.domain, what)
-	t.low, t.high = boundOf(low), boundOf(high)
+	t.limits = &limits{*boundOf(low), *boundOf(high)}
 	t.word = n.Items[0].Text + " and " + n.Items[1].Text
 	if ok && ok2 && low.compare(&high) > 0 {
 		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: between has %s before %s, and nothing is between them",
@@ -423,8 +416,8 @@ func compileBetween(c *compiler, t *test, n *Node, what string) {
 }
 
 func holdsBetween(t *test, v *value) bool {
-	low, ok := v.compare(&t.low)
-	high, _ := v.compare(&t.high)
+	low, ok := v.compare(&t.limits.low)
+	high, _ := v.compare(&t.limits.high)
 	return ok && low >= 0 && high <= 0
 }
 
@@ -460,7 +453,7 @@ func compileApprox(c *compiler, t *test, n *Node, what string) {
 	}
 	t.word = at.Text + " ± " + delta.Text
 	low, high, ok := around(&a, &d)
-	t.low, t.high = boundOf(low), boundOf(high)
+	t.limits = &limits{*boundOf(low), *boundOf(high)}
 	if !ok {
 		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants numbers of at most %d digits, found %s", what, maxOperandDigits, t.word))
 	}
@@ -499,10 +492,8 @@ func compileOneOf(c *compiler, t *test, n *Node, what string) {
 }
 
 func holdsOneOf(t *test, v *value) bool {
-	one := test{domain: t.domain}
 	for i := range t.wants {
-		one.want, one.low, one.class = t.wants[i].want, t.wants[i].num, t.wants[i].class
-		if holdsEquals(&one, v) {
+		if t.wants[i].equal(t.domain, v) {
 			return true
 		}
 	}
@@ -774,7 +765,7 @@ func moment(name, doc, example string, ok func(sign int) bool) operator {
 					"%s: %s wants a point in time such as 2026-01-31T12:00:00Z or /Date(1769860800000)/, found %s", what, name, showNode(n)))
 				return
 			}
-			t.moment, t.word = at, n.Text
+			t.moment, t.word = &at, n.Text
 		},
 		holds: func(t *test, v *value) bool {
 			s, is := v.asText()
@@ -782,7 +773,7 @@ func moment(name, doc, example string, ok func(sign int) bool) operator {
 				return false
 			}
 			at, is := parseMoment(s, t.domain == domainText)
-			return is && ok(at.Compare(t.moment))
+			return is && ok(at.Compare(*t.moment))
 		},
 		phrase: func(t *test) string { return "a time " + name + " " + t.word },
 	}

@@ -83,22 +83,22 @@ func writeCompact(b *strings.Builder, t *tree) {
 	switch t.form {
 	case list:
 		b.WriteByte('[')
-		for i := range t.items {
+		for i := range t.items() {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeCompact(b, &t.items[i])
+			writeCompact(b, &t.items()[i])
 		}
 		b.WriteByte(']')
 	case object:
 		b.WriteByte('{')
-		for i := range t.members {
+		for i := range t.members() {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(strconv.Quote(t.members[i].name))
+			b.WriteString(strconv.Quote(t.members()[i].name))
 			b.WriteByte(':')
-			writeCompact(b, &t.members[i].value)
+			writeCompact(b, &t.members()[i].value)
 		}
 		b.WriteByte('}')
 	case text:
@@ -262,34 +262,34 @@ func writePretty(b *bytes.Buffer, t *tree, depth int) bool {
 	}
 	switch t.form {
 	case list:
-		if len(t.items) == 0 {
+		if len(t.items()) == 0 {
 			b.WriteString("[]")
 			return true
 		}
 		b.WriteString("[\n")
-		for i := range t.items {
+		for i := range t.items() {
 			indent(b, depth+1)
-			if !writePretty(b, &t.items[i], depth+1) {
+			if !writePretty(b, &t.items()[i], depth+1) {
 				return false
 			}
-			endLine(b, i == len(t.items)-1)
+			endLine(b, i == len(t.items())-1)
 		}
 		indent(b, depth)
 		b.WriteByte(']')
 	case object:
-		if len(t.members) == 0 {
+		if len(t.members()) == 0 {
 			b.WriteString("{}")
 			return true
 		}
 		b.WriteString("{\n")
-		for i := range t.members {
+		for i := range t.members() {
 			indent(b, depth+1)
-			b.WriteString(strconv.Quote(t.members[i].name))
+			b.WriteString(strconv.Quote(t.members()[i].name))
 			b.WriteString(": ")
-			if !writePretty(b, &t.members[i].value, depth+1) {
+			if !writePretty(b, &t.members()[i].value, depth+1) {
 				return false
 			}
-			endLine(b, i == len(t.members)-1)
+			endLine(b, i == len(t.members())-1)
 		}
 		indent(b, depth)
 		b.WriteByte('}')

@@ -48,7 +48,7 @@ type subject struct {
 	compile func(c *compiler, e *Expectation, s *subject, f *Field)
 }
 
-type subjectKind int
+type subjectKind uint8
 
 const (
 	onStatus subjectKind = iota
@@ -186,17 +186,18 @@ func subjects() []subject {
 
 // assertion is one line of an expect block.
 type assertion struct {
-	kind    subjectKind
 	subject string
 	// path is the name below the subject as written; key is what it is looked
 	// up by: the header in canonical form, the cookie, the scope.
 	path, key string
-	// parsed and slot are the gjson path and its place in the finder's answer.
+	// parsed is the gjson path until the finder has it; slot is its place in
+	// the finder's answer.
 	parsed *path
-	slot   int
 	place  Place
-	domain domain
 	match  matcher
+	slot   int32
+	domain domain
+	kind   subjectKind
 }
 
 func (a *assertion) what() string {

@@ -12,7 +12,7 @@ import (
 )
 
 // form is what a found value is. The zero form is absent: null is not absent.
-type form int
+type form uint8
 
 const (
 	absent form = iota
@@ -61,7 +61,7 @@ type value struct {
 
 // domain is what kind of subject a value comes from. It decides which
 // operators make sense, how operands are read and how values are compared.
-type domain int
+type domain int16
 
 const (
 	// domainJSON compares by type: "1" is not 1.
@@ -147,10 +147,29 @@ func (v *value) decimal() (decimal, bool) {
 type tree struct {
 	form form
 	// text holds true or false, the digits of a number as written, the text.
-	text  string
+	text string
+	// in is what is in a list or object; nil for nothing.
+	in *inside
+}
+
+type inside struct {
 	items []tree
 	// members are sorted by name.
 	members []member
+}
+
+func (t *tree) items() []tree {
+	if t.in == nil {
+		return nil
+	}
+	return t.in.items
+}
+
+func (t *tree) members() []member {
+	if t.in == nil {
+		return nil
+	}
+	return t.in.members
 }
 
 type member struct {
@@ -168,18 +187,18 @@ func treeOf(n *Node) tree {
 	case Text:
 		return tree{form: text, text: n.Text}
 	case List:
-		t := tree{form: list, items: make([]tree, len(n.Items))}
+		in := &inside{items: make([]tree, len(n.Items))}
 		for i := range n.Items {
-			t.items[i] = treeOf(&n.Items[i])
+			in.items[i] = treeOf(&n.Items[i])
 		}
-		return t
+		return tree{form: list, in: in}
 	case Map:
-		t := tree{form: object, members: make([]member, len(n.Fields))}
+		in := &inside{members: make([]member, len(n.Fields))}
 		for i := range n.Fields {
-			t.members[i] = member{n.Fields[i].Name, treeOf(&n.Fields[i].Value)}
+			in.members[i] = member{n.Fields[i].Name, treeOf(&n.Fields[i].Value)}
 		}
-		slices.SortStableFunc(t.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-		return t
+		in.sort()
+		return tree{form: object, in: in}
 	}
 	return tree{form: null}
 }
@@ -191,35 +210,37 @@ const maxShownDepth = 64
 // as text of its own. Of a name that stands twice, the first counts.
 func treeOfJSON(raw string, depth int) tree {
 	v := fromJSON(raw)
+	if (v.form == list || v.form == object) && depth >= maxShownDepth {
+		return tree{form: text, text: raw}
+	}
 	switch v.form {
 	case list:
-		t := tree{form: list}
-		if depth >= maxShownDepth {
-			return tree{form: text, text: raw}
-		}
+		in := &inside{}
 		for e := range elements(raw) {
-			t.items = append(t.items, treeOfJSON(e, depth+1))
+			in.items = append(in.items, treeOfJSON(e, depth+1))
 		}
-		return t
+		return tree{form: list, in: in}
 	case object:
-		t := tree{form: object}
-		if depth >= maxShownDepth {
-			return tree{form: text, text: raw}
-		}
+		in := &inside{}
 		for name, e := range members(raw) {
-			t.members = append(t.members, member{name, treeOfJSON(e, depth+1)})
+			in.members = append(in.members, member{name, treeOfJSON(e, depth+1)})
 		}
-		slices.SortStableFunc(t.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-		t.members = slices.CompactFunc(t.members, func(a, b member) bool { return a.name == b.name })
-		return t
+		in.sort()
+		return tree{form: object, in: in}
 	}
 	return tree{form: v.form, text: v.text}
 }
 
+// sort sorts the members; of those with one name, the first stays.
+func (in *inside) sort() {
+	slices.SortStableFunc(in.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	in.members = slices.CompactFunc(in.members, func(a, b member) bool { return a.name == b.name })
+}
+
 // find gives the index of a member, or -1.
 func (t *tree) find(name string) int {
-	i := sort.Search(len(t.members), func(i int) bool { return t.members[i].name >= name })
-	if i < len(t.members) && t.members[i].name == name {
+	i := sort.Search(len(t.members()), func(i int) bool { return t.members()[i].name >= name })
+	if i < len(t.members()) && t.members()[i].name == name {
 		return i
 	}
 	return -1
@@ -261,16 +282,16 @@ func equalNumbers(want string, v *value) bool {
 func (t *tree) equalList(raw string) bool {
 	i := 0
 	for e := range elements(raw) {
-		if i == len(t.items) {
+		if i == len(t.items()) {
 			return false
 		}
 		v := fromJSON(e)
-		if !t.items[i].equal(&v) {
+		if !t.items()[i].equal(&v) {
 			return false
 		}
 		i++
 	}
-	return i == len(t.items)
+	return i == len(t.items())
 }
 
 func (t *tree) equalObject(raw string) bool {
@@ -281,16 +302,16 @@ func (t *tree) equalObject(raw string) bool {
 		if i < 0 {
 			return false
 		}
-		if first.again(i, len(t.members)) {
+		if first.again(i, len(t.members())) {
 			continue
 		}
 		v := fromJSON(e)
-		if !t.members[i].value.equal(&v) {
+		if !t.members()[i].value.equal(&v) {
 			return false
 		}
 		n++
 	}
-	return n == len(t.members)
+	return n == len(t.members())
 }
 
 // seen remembers small numbers, without memory of its own for those below 64.
