@@ -23,9 +23,16 @@ type document struct {
 // parse reads the documents of a file. A syntax error ends the file: the
 // documents before it are given.
 func parse(file string, data []byte) (*source, []document, diag.List) {
+	return parseWith(file, data, defaultBlocks())
+}
+
+func parseWith(file string, data []byte, limits blockLimits) (*source, []document, diag.List) {
 	src, text, l := newSource(file, data)
 	if text == nil {
 		return src, nil, l
+	}
+	if doc, ok := readBlocks(src, text, limits); ok {
+		return src, []document{doc}, nil
 	}
 	docs, l := readDocuments(src, text)
 	for i := range docs {
