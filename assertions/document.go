@@ -412,6 +412,10 @@ func get(raw, rest string) string {
 	if rest == "@this" {
 		return raw
 	}
+	// In text, gjson would look for a list or object among the characters.
+	if raw[0] != '{' && raw[0] != '[' && strings.IndexByte("@![{", rest[0]) < 0 {
+		return ""
+	}
 	r := gjson.Get(raw, rest)
 	if !r.Exists() {
 		return ""

@@ -148,7 +148,8 @@ func FuzzJSONSubject(f *testing.F) {
 		if mistake != nil {
 			return
 		}
-		if p.rest == "" {
+		// In a document that is text, gjson looks among the characters.
+		if p.rest == "" && d.text[0] != '"' {
 			if got, want := p.find(d.text), strings.TrimSpace(gjson.Get(d.text, path).Raw); got != want {
 				t.Fatalf("%q in %s: found %q, gjson finds %q", path, d.text, got, want)
 			}

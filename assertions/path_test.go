@@ -125,6 +125,17 @@ func TestPathFinds(t *testing.T) {
 			}
 		}
 	})
+	t.Run("within text", func(t *testing.T) {
+		for _, path := range []string{"0", "#", "t.#", "t.0", "t.#.a", "*", "t.*", `t.#(a==1)`} {
+			p, err := parsePath(path)
+			if err != nil {
+				t.Fatal(err.message)
+			}
+			if got := p.find(`"[0,{}]"`) + p.find(`{"t":"[0,{}]"}`); got != "" && path != "*" {
+				t.Errorf("%s finds %s", path, got)
+			}
+		}
+	})
 	t.Run("whole", func(t *testing.T) {
 		p, err := parsePath("@this")
 		if err != nil {
