@@ -128,6 +128,7 @@ func (b *requestBody) fix() {
 		raw, err := b.json.appendJSON(nil, nil)
 		if err == nil {
 			b.setFixed(string(raw))
+			b.json = value{}
 		}
 	case b.text != nil && isConstant(b.text):
 		v, _ := b.text.Constant()

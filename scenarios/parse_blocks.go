@@ -28,10 +28,10 @@ func defaultBlocks() blockLimits { return blockLimits{fromLines: 4000, lines: 10
 // readBlocks reads the only document of a file in blocks; ok is false when it
 // must be read at once.
 func readBlocks(src *source, text []byte, limits blockLimits) (doc document, ok bool) {
-	if len(src.lines) < limits.fromLines || bytes.ContainsAny(text, "&*") {
+	if len(src.lines) < limits.fromLines || src.foreign != nil || bytes.ContainsAny(text, "&*") {
 		return document{}, false
 	}
-	lines := splitLines(text)
+	lines := src.lines
 	lists, ok := stepLists(lines)
 	if !ok || len(lists) == 0 {
 		return document{}, false
@@ -168,5 +168,3 @@ func only(text string) (*yaml.Node, bool) {
 	}
 	return n, true
 }
-
-func splitLines(text []byte) []string { return strings.Split(string(text), "\n") }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -146,6 +147,7 @@ func (p *program) compile(ctx context.Context, g *global, s *settings, paths []s
 	if len(paths) == 0 {
 		paths = []string{"scenarios"}
 	}
+	defer smallHeap()()
 	var kinds []string
 	for _, k := range runner.Kinds() {
 		kinds = append(kinds, k.Name)
@@ -185,6 +187,20 @@ func (p *program) compile(ctx context.Context, g *global, s *settings, paths []s
 	}
 	out.Plan = plan
 	return out, nil
+}
+
+// smallHeap collects often while files are read and compiled, which leaves
+// much garbage behind; the function that it gives lets the heap grow afterwards
+// by what is in use then, or by a bound, whichever is less.
+func smallHeap() (done func()) {
+	const bound = 12 << 20
+	debug.SetGCPercent(30)
+	return func() {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		debug.SetGCPercent(int(max(30, min(100, 100*bound/max(m.HeapAlloc, 1)))))
+	}
 }
 
 func invalid(l diag.List) string {
