@@ -39,17 +39,21 @@ func Encodings(value string) []Encoded {
 	}
 	add("plain", value)
 	addBase64(add, "", value)
-	for _, e := range [...]Encoded{
-		{"query", url.QueryEscape(value)},
-		{"path", url.PathEscape(value)},
-		{"percent, all but unreserved", percent(value, func(c byte) bool { return !unreserved(c) })},
-		{"percent, every byte", percent(value, func(byte) bool { return true })},
-		{"url", percent(value, func(c byte) bool { return c <= ' ' || c >= 0x7f })},
+	for _, e := range [...]struct {
+		name   string
+		escape func(byte) bool
+	}{
+		{"query", func(c byte) bool { return !unreserved(c) }},
+		{"path", func(c byte) bool { return !unreserved(c) && strings.IndexByte("$&+:=@", c) < 0 }},
+		{"url", func(c byte) bool { return c <= ' ' || c >= 0x7f }},
+		{"every byte", func(byte) bool { return true }},
 	} {
-		add(e.Name, e.Text)
-		add(e.Name+", lower case", lowerEscapes(e.Text))
-		add(e.Name+", mixed case", mixEscapes(e.Text))
+		add("percent, "+e.name, percent(value, e.escape, "%%%02X", "%%%02X"))
+		add("percent, "+e.name+", lower case", percent(value, e.escape, "%%%02x", "%%%02x"))
+		add("percent, "+e.name+", mixed case", percent(value, e.escape, "%%%02X", "%%%02x"))
 	}
+	add("form", url.QueryEscape(value))
+	add("form, lower case", strings.ReplaceAll(percent(value, func(c byte) bool { return c != ' ' && !unreserved(c) }, "%%%02x", "%%%02x"), " ", "+"))
 	html, bare := quoteJSON(value, true), quoteJSON(value, false)
 	add("json", bare)
 	add("json, html", html)
@@ -101,44 +105,18 @@ func unreserved(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' && c < 0x80 || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0
 }
 
-func percent(s string, escape func(byte) bool) string {
+// percent writes the bytes that escape holds for in the two formats by turns.
+func percent(s string, escape func(byte) bool, format, other string) string {
 	var b strings.Builder
 	for i := range len(s) {
-		if escape(s[i]) {
-			fmt.Fprintf(&b, "%%%02X", s[i])
-		} else {
+		if !escape(s[i]) {
 			b.WriteByte(s[i])
+			continue
 		}
+		fmt.Fprintf(&b, format, s[i])
+		format, other = other, format
 	}
 	return b.String()
-}
-
-// lowerEscapes writes the digits of %XX in lower case.
-func lowerEscapes(s string) string {
-	b := []byte(s)
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' && hexDigit(b[i+1]) >= 0 && hexDigit(b[i+2]) >= 0 {
-			copy(b[i+1:i+3], strings.ToLower(string(b[i+1:i+3])))
-			i += 2
-		}
-	}
-	return string(b)
-}
-
-// mixEscapes writes the digits of every other %XX in lower case.
-func mixEscapes(s string) string {
-	b := []byte(s)
-	odd := false
-	for i := 0; i+2 < len(b); i++ {
-		if b[i] == '%' && hexDigit(b[i+1]) >= 0 && hexDigit(b[i+2]) >= 0 {
-			if odd {
-				copy(b[i+1:i+3], strings.ToLower(string(b[i+1:i+3])))
-			}
-			odd = !odd
-			i += 2
-		}
-	}
-	return string(b)
 }
 
 // quoteJSON gives s as encoding/json writes it, without the quotes around it.

@@ -81,7 +81,7 @@ func (rs *readings) read(s string, i, layers int) {
 // unescape adds the readings of an escape that begins with first, when what
 // follows it is itself read with up to so many layers undone.
 func (rs *readings) unescape(first reading, s string, layers int) {
-	if first.n != 1 || first.next >= len(s) {
+	if first.n != 1 {
 		return
 	}
 	switch at := first.next; first.bytes[0] {
@@ -164,6 +164,9 @@ func mayEscape(s string, i int) bool {
 // of JSON, JavaScript, Go and shells.
 func (rs *readings) backslash(first reading, s string, layers int) {
 	known := rs.n
+	if first.next == len(s) {
+		return
+	}
 	var second readings
 	second.read(s, first.next, layers)
 	for _, r := range second.list() {

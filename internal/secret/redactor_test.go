@@ -118,9 +118,10 @@ func TestStringMasksEveryEncoding(t *testing.T) {
 	}
 }
 
-// leaks gives the first encoding of value that text holds outside of masks.
+// leaks gives the first encoding of value that text holds outside of masks. No
+// value may hold an asterisk.
 func leaks(text, value string) string {
-	text = strings.ReplaceAll(text, Mask("n"), "\x00\x00")
+	text = strings.ReplaceAll(text, Mask("n"), "*")
 	for _, e := range Encodings(value) {
 		if strings.Contains(text, e.Text) {
 			return e.Name
@@ -189,6 +190,7 @@ func TestStringNearEscapes(t *testing.T) {
 		{"a\tbc", `a\tbc a%09bc a&#9;bc`, `***(n) ***(n) ***(n)`},
 		{"abcd", "abcdabcd", "***(n)"},
 		{"aXbXa", "aXbXaXbXa", "***(n)"},
+		{"ab c ", "ab+c+", "***(n)"},
 		{"abc", "abc", "abc"},
 		{"äöü", "äöü", "äöü"},
 		{"äöüß", "äöüß", "***(n)"},
