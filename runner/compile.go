@@ -395,7 +395,7 @@ func (c *scenarioCompiler) laterParts() {
 		return
 	}
 	if c.source.Data != nil {
-		c.notYet(c.source.Data.Pos, "data rows")
+		c.notYet(c.source.Data.Pos(), "data rows")
 	}
 	if len(c.source.Lock) > 0 {
 		c.notYet(c.source.Pos, "lock")
@@ -434,9 +434,9 @@ func (c *scenarioCompiler) laterName(n *scenarios.Node) {
 	if _, ok := c.later[n.Text]; ok {
 		return
 	}
-	c.later[n.Text] = n.Pos.Line
+	c.later[n.Text] = n.Pos().Line
 	if _, ok := c.o.Vars[n.Text]; ok {
-		c.usage = append(c.usage, &UsageError{fmt.Sprintf("--var %s: %s captures or sets %s itself; choose another name", n.Text, n.Pos, n.Text)})
+		c.usage = append(c.usage, &UsageError{fmt.Sprintf("--var %s: %s captures or sets %s itself; choose another name", n.Text, n.Pos(), n.Text)})
 	}
 }
 
@@ -444,13 +444,13 @@ func (c *scenarioCompiler) laterName(n *scenarios.Node) {
 func setNames(s *scenarios.Step) []*scenarios.Node {
 	var names []*scenarios.Node
 	if s.Capture != nil {
-		for _, e := range s.Capture.Entries {
+		for _, e := range s.Capture.Entries() {
 			names = append(names, e.Key)
 		}
 	}
 	for _, k := range s.Kinds {
 		if k.Key.Text == "set" && k.Value.Kind == scenarios.Map {
-			for _, e := range k.Value.Entries {
+			for _, e := range k.Value.Entries() {
 				names = append(names, e.Key)
 			}
 		}
@@ -473,9 +473,9 @@ func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *express
 // readable reports files that file("…") names and that cannot be opened.
 func (c *compiler) readable(t *expression.Template, n *scenarios.Node) {
 	for _, f := range t.Files() {
-		from := filepath.Join(c.suite.WorkingFolder, filepath.FromSlash(n.Pos.File))
-		if filepath.IsAbs(n.Pos.File) {
-			from = n.Pos.File
+		from := filepath.Join(c.suite.WorkingFolder, filepath.FromSlash(n.Pos().File))
+		if filepath.IsAbs(n.Pos().File) {
+			from = n.Pos().File
 		}
 		file, err := c.plan.files.OpenRelative(from, f.Path)
 		if err != nil {
@@ -489,7 +489,7 @@ func (c *compiler) readable(t *expression.Template, n *scenarios.Node) {
 // noExpression reports ${…} in a key, where it is never evaluated.
 func (c *compiler) noExpression(key *scenarios.Node) {
 	if expression.HasExpression(key.Text) {
-		c.diags = append(c.diags, diag.Errorf(key.Pos, diag.ExpressionSyntax, "${…} in the key %q is never evaluated; only values are", key.Text))
+		c.diags = append(c.diags, diag.Errorf(key.Pos(), diag.ExpressionSyntax, "${…} in the key %q is never evaluated; only values are", key.Text))
 	}
 }
 

@@ -66,7 +66,7 @@ func (c *stepCompiler) findKind() *scenarios.Node {
 		}
 	}
 	for _, key := range unknown {
-		d := diag.Errorf(key.Pos, diag.UnknownKey, "unknown key %q in step", key.Text)
+		d := diag.Errorf(key.Pos(), diag.UnknownKey, "unknown key %q in step", key.Text)
 		candidates := scenarios.StepShape().KeyNames()
 		if len(found) == 0 {
 			candidates = slices.Concat(names, candidates)
@@ -86,7 +86,7 @@ func (c *stepCompiler) findKind() *scenarios.Node {
 		}
 		return nil
 	case len(found) > 1:
-		c.diags = append(c.diags, diag.Errorf(found[1].Key.Pos, diag.SeveralKinds, "the step is a %s already; %q must be a step of its own", found[0].Key.Text, found[1].Key.Text))
+		c.diags = append(c.diags, diag.Errorf(found[1].Key.Pos(), diag.SeveralKinds, "the step is a %s already; %q must be a step of its own", found[0].Key.Text, found[1].Key.Text))
 	}
 	c.kind = c.compiler.kind(found[0].Key.Text)
 	return found[0].Value
@@ -138,10 +138,10 @@ func (c *stepCompiler) expressions(n *scenarios.Node) {
 	if n.Kind == scenarios.Text {
 		c.template(n, c.scope)
 	}
-	for _, item := range n.Items {
+	for _, item := range n.Items() {
 		c.expressions(item)
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		c.expressions(e.Value)
 	}
 }
@@ -151,7 +151,7 @@ func (c *stepCompiler) expectations() {
 	if len(c.kind.Subjects) == 0 {
 		for key, n := range map[string]*scenarios.Node{"expect": c.source.Expect, "capture": c.source.Capture} {
 			if n != nil {
-				c.diags = append(c.diags, diag.Errorf(n.Pos, diag.UnknownKey, "a step %q has no result, so it cannot have %q", c.kind.Name, key))
+				c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.UnknownKey, "a step %q has no result, so it cannot have %q", c.kind.Name, key))
 			}
 		}
 		return
@@ -182,7 +182,7 @@ func (c *stepCompiler) node(n *scenarios.Node) *assertions.Node {
 }
 
 func (c *stepCompiler) convert(n *scenarios.Node) assertions.Node {
-	out := assertions.Node{Text: n.Text, Place: c.place(n.Pos)}
+	out := assertions.Node{Text: n.Text, Place: c.place(n.Pos())}
 	switch n.Kind {
 	case scenarios.Null:
 		out.Kind = assertions.Null
@@ -201,14 +201,14 @@ func (c *stepCompiler) convert(n *scenarios.Node) assertions.Node {
 		c.out.computed = append(c.out.computed, t)
 	case scenarios.List:
 		out.Kind = assertions.List
-		for _, item := range n.Items {
+		for _, item := range n.Items() {
 			out.Items = append(out.Items, c.convert(item))
 		}
 	case scenarios.Map:
 		out.Kind = assertions.Map
-		for _, e := range n.Entries {
+		for _, e := range n.Entries() {
 			c.noExpression(e.Key)
-			out.Fields = append(out.Fields, assertions.Field{Name: e.Key.Text, Place: c.place(e.Key.Pos), Value: c.convert(e.Value)})
+			out.Fields = append(out.Fields, assertions.Field{Name: e.Key.Text, Place: c.place(e.Key.Pos()), Value: c.convert(e.Value)})
 		}
 	}
 	return out
@@ -236,7 +236,7 @@ func (c *stepCompiler) waiting() {
 	if n := c.source.Retry; n != nil {
 		c.checkRetry(n)
 		if !c.o.Check {
-			c.notYet(n.Pos, "retry")
+			c.notYet(n.Pos(), "retry")
 		}
 	}
 	if n := c.source.Poll; n != nil {
@@ -247,7 +247,7 @@ func (c *stepCompiler) waiting() {
 			}
 		}
 		if !c.o.Check {
-			c.notYet(n.Pos, "poll")
+			c.notYet(n.Pos(), "poll")
 		}
 	}
 }
@@ -259,7 +259,7 @@ func (c *stepCompiler) checkRetry(n *scenarios.Node) {
 	if !ok || a.method != http.MethodPost && a.method != http.MethodPatch || scenarios.DecodeRetry(n).Unsafe {
 		return
 	}
-	c.diags = append(c.diags, diag.Errorf(n.Pos, diag.UnsafeRetry, "retry repeats a %s, which may be processed twice", a.method).
+	c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.UnsafeRetry, "retry repeats a %s, which may be processed twice", a.method).
 		WithHint("if the flow can take it twice: retry: {unsafe: true, …}"))
 }
 
@@ -267,7 +267,7 @@ func (c *stepCompiler) checkRetry(n *scenarios.Node) {
 func (c *stepCompiler) learnNames() {
 	for _, n := range setNames(c.source) {
 		if proposal, err := expression.CheckName(n.Text); err != nil {
-			d := diag.Errorf(n.Pos, diag.InvalidName, "%s", err)
+			d := diag.Errorf(n.Pos(), diag.InvalidName, "%s", err)
 			if proposal != "" {
 				d.Message += fmt.Sprintf("; did you mean %q?", proposal)
 			}

@@ -59,7 +59,7 @@ func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars m
 		}
 	}
 	if n := cmpNode(e.Value.Get("certificate"), e.Value.Get("key")); n != nil && !c.o.Check {
-		c.notYet(n.Pos, "a credential with a certificate")
+		c.notYet(n.Pos(), "a credential with a certificate")
 	}
 	ok := c.override(cr, e.Value, scope, vars, true)
 	if c.diags.Errors() > before || !ok {
@@ -89,7 +89,7 @@ func (c *compiler) serviceKey(cr *credential, n *scenarios.Node, scope *expressi
 	var data []byte
 	switch {
 	case strings.TrimSpace(text) == "":
-		c.diags = append(c.diags, diag.Errorf(n.Pos, diag.InvalidCredential, "the service key of %q is empty", cr.Name).
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "the service key of %q is empty", cr.Name).
 			WithHint("a path, or the JSON text of the key as the cockpit shows it, is wanted"))
 		return false
 	case strings.Contains(text, "{"):
@@ -109,7 +109,7 @@ func (c *compiler) serviceKey(cr *credential, n *scenarios.Node, scope *expressi
 		}
 	}
 	if err != nil {
-		d := diag.Errorf(n.Pos, diag.InvalidCredential, "the service key of %q (%s) cannot be used: %s", cr.Name, shown, c.o.Redactor.Text(err.Error()))
+		d := diag.Errorf(n.Pos(), diag.InvalidCredential, "the service key of %q (%s) cannot be used: %s", cr.Name, shown, c.o.Redactor.Text(err.Error()))
 		if e, ok := errors.AsType[*servicekey.Error](err); ok && len(e.Problems) > 0 {
 			d.Message = fmt.Sprintf("the service key of %q cannot be used: %s", cr.Name, e.Problems[0])
 			for _, p := range e.Problems[1:] {
@@ -121,7 +121,7 @@ func (c *compiler) serviceKey(cr *credential, n *scenarios.Node, scope *expressi
 	}
 	if key.Certificate != "" {
 		if !c.o.Check {
-			c.notYet(n.Pos, "a service key with a certificate")
+			c.notYet(n.Pos(), "a service key with a certificate")
 		}
 		return false
 	}
@@ -158,7 +158,7 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 	text("scope", func(t string) { cr.Scope = t })
 	if params := n.Get("params"); params != nil {
 		cr.Params = slices.Clone(cr.Params)
-		for _, e := range params.Entries {
+		for _, e := range params.Entries() {
 			v, known := c.static(e.Value, scope, vars)
 			ok = ok && known
 			cr.Params = slices.DeleteFunc(cr.Params, func(p oauth.Param) bool { return p.Name == e.Key.Text })
@@ -167,7 +167,7 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 	}
 	if hosts := n.Get("hosts"); hosts != nil {
 		cr.origins = maps.Clone(cr.origins)
-		for _, h := range hosts.Items {
+		for _, h := range hosts.Items() {
 			host, known := c.static(h, scope, vars)
 			if !known {
 				ok = false
@@ -178,7 +178,7 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 			}
 			origin, err := httpx.Origin(host)
 			if err != nil {
-				c.diags = append(c.diags, diag.Errorf(h.Pos, diag.InvalidURL, "%q is not a host such as tenant.example or an origin such as https://tenant.example:8443", h.Text))
+				c.diags = append(c.diags, diag.Errorf(h.Pos(), diag.InvalidURL, "%q is not a host such as tenant.example or an origin such as https://tenant.example:8443", h.Text))
 				continue
 			}
 			cr.origins[origin] = true
@@ -193,10 +193,10 @@ func (c *compiler) endpoints(cr *credential, e scenarios.Entry) bool {
 	at := func(key string) diag.Position {
 		for _, k := range []string{key, "service-key"} {
 			if n := e.Value.Get(k); n != nil {
-				return n.Pos
+				return n.Pos()
 			}
 		}
-		return e.Key.Pos
+		return e.Key.Pos()
 	}
 	for _, u := range []struct{ key, url string }{{"token-url", cr.TokenURL}, {"url", cr.base}} {
 		if u.url == "" {
@@ -237,12 +237,12 @@ func (c *scenarioCompiler) use(n *scenarios.Node) *credential {
 	if c.o.Check && !c.anyEnvironment && diag.Suggest(n.Text, names) == "" {
 		if !c.doubted[n.Text] {
 			c.doubted[n.Text] = true
-			c.diags = append(c.diags, diag.Warningf(n.Pos, diag.UnknownCredential, "no environment is chosen, so it cannot be known whether the credential %q is declared", n.Text).
+			c.diags = append(c.diags, diag.Warningf(n.Pos(), diag.UnknownCredential, "no environment is chosen, so it cannot be known whether the credential %q is declared", n.Text).
 				WithHint("choose one with -e, or use --sandbox"))
 		}
 		return &credential{}
 	}
-	d := diag.Errorf(n.Pos, diag.UnknownCredential, "no credential %q is declared", n.Text)
+	d := diag.Errorf(n.Pos(), diag.UnknownCredential, "no credential %q is declared", n.Text)
 	if s := diag.Suggest(n.Text, names); s != "" {
 		d.Message += fmt.Sprintf("; did you mean %q?", s)
 	} else if len(names) > 0 {

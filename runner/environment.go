@@ -94,7 +94,7 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 				c.o.Redactor.Add("proxy password", password)
 			}
 		} else if t.proxy != "" && (err != nil || u.Host == "") {
-			c.diags = append(c.diags, diag.Errorf(proxy.Pos, diag.InvalidURL, "the proxy is not an absolute URL such as http://proxy.corp:8080"))
+			c.diags = append(c.diags, diag.Errorf(proxy.Pos(), diag.InvalidURL, "the proxy is not an absolute URL such as http://proxy.corp:8080"))
 		}
 	}
 	tls := e.Target.Get("tls")
@@ -106,12 +106,12 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 		if data, ok := c.credentialFile(ca, scope, c.staticVars(c.envVars), e.Path); ok {
 			t.ca = data
 			if !strings.Contains(string(data), "-----BEGIN CERTIFICATE-----") {
-				c.diags = append(c.diags, diag.Errorf(ca.Pos, diag.BadFile, "the file holds no certificate in PEM form"))
+				c.diags = append(c.diags, diag.Errorf(ca.Pos(), diag.BadFile, "the file holds no certificate in PEM form"))
 			}
 		}
 	}
 	if limits := e.Target.Get("limits"); limits != nil && !c.o.Check {
-		c.notYet(limits.Pos, "limits")
+		c.notYet(limits.Pos(), "limits")
 	}
 	for _, part := range []string{"cloud-foundry", "entitlements", "destinations"} {
 		if n := e.Target.Get(part); n != nil {
@@ -143,7 +143,7 @@ func (c *compiler) baseURL(n *scenarios.Node, scope *expression.Scope) string {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		c.diags = append(c.diags, diag.Errorf(n.Pos, diag.InvalidURL, "not an absolute URL such as https://tenant.example: %q", c.o.Redactor.Text(text)))
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidURL, "not an absolute URL such as https://tenant.example: %q", c.o.Redactor.Text(text)))
 		return ""
 	}
 	return strings.TrimRight(text, "/")
@@ -172,7 +172,7 @@ func (c *compiler) static(n *scenarios.Node, scope *expression.Scope, vars map[s
 	}
 	text, err := t.Text(c.values(vars, nil))
 	if err != nil {
-		c.diags = append(c.diags, diag.Errorf(n.Pos, diag.ExpressionSyntax, "the value cannot be known before the run: %s", c.o.Redactor.Text(err.Error())))
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.ExpressionSyntax, "the value cannot be known before the run: %s", c.o.Redactor.Text(err.Error())))
 		return "", false
 	}
 	return text, true
@@ -210,7 +210,7 @@ func (c *compiler) readCredentialFile(n *scenarios.Node, path, from string) ([]b
 	if err == nil {
 		return data, true
 	}
-	d := diag.Errorf(n.Pos, diag.BadFile, "cannot read %q: %s", c.o.Redactor.Text(path), plainFileError(err)).
+	d := diag.Errorf(n.Pos(), diag.BadFile, "cannot read %q: %s", c.o.Redactor.Text(path), plainFileError(err)).
 		WithHint("the path is relative to the file it stands in")
 	if c.o.Check && errors.Is(err, fs.ErrNotExist) {
 		d.Severity = diag.Warning

@@ -43,13 +43,13 @@ type part struct {
 // requestBody compiles the body of a call; nil when it has none.
 func (c *stepCompiler) requestBody(body *scenarios.Node) *requestBody {
 	var b *requestBody
-	for _, e := range body.Entries {
+	for _, e := range body.Entries() {
 		kind := e.Key.Text
 		if !isBodyKey(kind) {
 			continue
 		}
 		if b != nil {
-			c.diags = append(c.diags, diag.Errorf(e.Key.Pos, diag.SeveralBodies, "the call has a body already (%s); a call has one body", b.kind))
+			c.diags = append(c.diags, diag.Errorf(e.Key.Pos(), diag.SeveralBodies, "the call has a body already (%s); a call has one body", b.kind))
 			continue
 		}
 		b = c.compileBody(kind, e.Value)
@@ -84,7 +84,7 @@ func (c *stepCompiler) compileBody(kind string, n *scenarios.Node) *requestBody 
 		b.file = c.template(n, c.scope)
 		c.checkPayload(b.file, n)
 	case "multipart":
-		for _, e := range n.Entries {
+		for _, e := range n.Entries() {
 			c.noExpression(e.Key)
 			p := part{name: e.Key.Text}
 			if e.Value.Kind == scenarios.Map {
@@ -115,7 +115,7 @@ func (c *stepCompiler) checkPayload(t *expression.Template, n *scenarios.Node) {
 	}
 	f, err := c.plan.files.OpenRelative(c.file.path, textOf(fixed))
 	if err != nil {
-		c.diags = append(c.diags, fileDiagnostic(n.Pos, err))
+		c.diags = append(c.diags, fileDiagnostic(n.Pos(), err))
 		return
 	}
 	_ = f.Close() // it was only read

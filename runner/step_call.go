@@ -145,22 +145,22 @@ func isTrue(n *scenarios.Node) bool { return n != nil && n.Text == "true" }
 // method finds the one method key.
 func (c *stepCompiler) method(a *callAction, body *scenarios.Node) *scenarios.Node {
 	var found *scenarios.Node
-	for _, e := range body.Entries {
+	for _, e := range body.Entries() {
 		if !slices.Contains(methods(), e.Key.Text) {
 			continue
 		}
 		if found != nil {
-			c.diags = append(c.diags, diag.Errorf(e.Key.Pos, diag.SeveralMethods, "the call is a %s already; %s must be a step of its own", a.method, e.Key.Text))
+			c.diags = append(c.diags, diag.Errorf(e.Key.Pos(), diag.SeveralMethods, "the call is a %s already; %s must be a step of its own", a.method, e.Key.Text))
 			continue
 		}
 		a.method, found = e.Key.Text, e.Value
 		a.path = c.template(e.Value, c.scope)
 	}
 	if found == nil {
-		c.diags = append(c.diags, diag.Errorf(body.Pos, diag.SeveralMethods, "the call has no method").
+		c.diags = append(c.diags, diag.Errorf(body.Pos(), diag.SeveralMethods, "the call has no method").
 			WithHint("one of %s is wanted, with a path or a URL", strings.Join(methods(), ", ")))
 	} else if strings.TrimSpace(found.Text) == "" {
-		c.diags = append(c.diags, diag.Errorf(found.Pos, diag.InvalidValue, "%s has no path", a.method).WithHint("a path such as /http/orders, or an absolute URL, is wanted; / is the base itself"))
+		c.diags = append(c.diags, diag.Errorf(found.Pos(), diag.InvalidValue, "%s has no path", a.method).WithHint("a path such as /http/orders, or an absolute URL, is wanted; / is the base itself"))
 	}
 	return found
 }
@@ -174,7 +174,7 @@ func (c *stepCompiler) auth(a *callAction, body *scenarios.Node) {
 		a.auth = "user"
 		a.user, a.password = c.template(n.Get("username"), c.scope), c.template(n.Get("password"), c.scope)
 		if a.credential != nil {
-			c.diags = append(c.diags, diag.Errorf(n.Pos, diag.InvalidCredential, "the call has a credential and a user; one of them is wanted"))
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "the call has a credential and a user; one of them is wanted"))
 		}
 		if p := n.Get("password"); !expression.HasExpression(p.Text) {
 			c.o.Redactor.Add("password", p.Text)
@@ -184,10 +184,10 @@ func (c *stepCompiler) auth(a *callAction, body *scenarios.Node) {
 	}
 	a.auth = n.Text
 	if a.credential == nil {
-		c.diags = append(c.diags, diag.Errorf(n.Pos, diag.MissingKey, "auth: %s needs a credential", a.auth))
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.MissingKey, "auth: %s needs a credential", a.auth))
 	}
 	if a.auth == "certificate" && !c.o.Check {
-		c.notYet(n.Pos, "auth: certificate")
+		c.notYet(n.Pos(), "auth: certificate")
 	}
 }
 
@@ -199,14 +199,14 @@ func (c *stepCompiler) base(a *callAction, body *scenarios.Node) {
 	if n.Text == "runtime" || n.Text == "api" {
 		a.baseName = n.Text
 		if c.targetBase(n.Text) == "" && !c.o.Check {
-			c.diags = append(c.diags, diag.Errorf(n.Pos, diag.InvalidURL, "the environment has no target.%s", n.Text).
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidURL, "the environment has no target.%s", n.Text).
 				WithHint("choose an environment with -e, or use --sandbox"))
 		}
 		return
 	}
 	a.base = c.template(n, c.scope)
 	if fixed, ok := a.base.Constant(); ok && !isAbsolute(textOf(fixed)) {
-		d := diag.Errorf(n.Pos, diag.InvalidURL, "base is neither runtime nor api nor an absolute URL: %q", n.Text)
+		d := diag.Errorf(n.Pos(), diag.InvalidURL, "base is neither runtime nor api nor an absolute URL: %q", n.Text)
 		if s := diag.Suggest(n.Text, []string{"runtime", "api"}); s != "" {
 			d.Message += fmt.Sprintf("; did you mean %q?", s)
 		}
@@ -226,11 +226,11 @@ func (c *stepCompiler) fields(n *scenarios.Node) []field {
 		return nil
 	}
 	var fields []field
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		c.noExpression(e.Key)
 		f := field{name: e.Key.Text}
 		if e.Value.Kind == scenarios.List {
-			for _, item := range e.Value.Items {
+			for _, item := range e.Value.Items() {
 				f.values = append(f.values, c.template(item, c.scope))
 			}
 		} else {
@@ -245,20 +245,20 @@ func (c *stepCompiler) headers(n *scenarios.Node, a *callAction) []field {
 	fields := c.fields(n)
 	seen := map[string]bool{}
 	for i, f := range fields {
-		key := n.Entries[i].Key
+		key := n.Entries()[i].Key
 		canonical := http.CanonicalHeaderKey(f.name)
 		switch {
 		case !httpguts.ValidHeaderFieldName(f.name):
-			c.diags = append(c.diags, diag.Errorf(key.Pos, diag.InvalidValue, "%q cannot be the name of a header", f.name))
+			c.diags = append(c.diags, diag.Errorf(key.Pos(), diag.InvalidValue, "%q cannot be the name of a header", f.name))
 		case seen[canonical]:
-			c.diags = append(c.diags, diag.Errorf(key.Pos, diag.DuplicateKey, "the header %s is given twice", canonical))
+			c.diags = append(c.diags, diag.Errorf(key.Pos(), diag.DuplicateKey, "the header %s is given twice", canonical))
 		case canonical == "Authorization" && a.credential != nil:
-			c.diags = append(c.diags, diag.Errorf(key.Pos, diag.InvalidCredential, "the call has a credential and an Authorization header; one of them is wanted"))
+			c.diags = append(c.diags, diag.Errorf(key.Pos(), diag.InvalidCredential, "the call has a credential and an Authorization header; one of them is wanted"))
 		}
 		seen[canonical] = true
 		if fixed, ok := f.values[0].Constant(); ok {
 			if v := textOf(fixed); !httpguts.ValidHeaderFieldValue(v) {
-				c.diags = append(c.diags, diag.Errorf(n.Entries[i].Value.Pos, diag.InvalidValue, "the value of the header %s holds a line break or a control character", canonical))
+				c.diags = append(c.diags, diag.Errorf(n.Entries()[i].Value.Pos(), diag.InvalidValue, "the value of the header %s holds a line break or a control character", canonical))
 			}
 		}
 		fields[i].name = canonical
@@ -279,7 +279,7 @@ func (c *stepCompiler) checkURL(a *callAction, place *scenarios.Node) {
 	}
 	if !isAbsolute(path) && a.baseURL("") == "" && a.base == nil {
 		if !c.o.Check && (a.credential == nil || a.credential.TokenURL != "") && a.baseName == "" {
-			c.diags = append(c.diags, diag.Errorf(place.Pos, diag.InvalidURL, "nothing to join the path %q to", path).
+			c.diags = append(c.diags, diag.Errorf(place.Pos(), diag.InvalidURL, "nothing to join the path %q to", path).
 				WithHint("give an absolute URL, a credential with a URL, base, or an environment with target.runtime (-e or --sandbox)"))
 		}
 		return
@@ -291,12 +291,12 @@ func (c *stepCompiler) checkURL(a *callAction, place *scenarios.Node) {
 	}
 	u, t := a.join(path, base)
 	if t != nil {
-		c.diags = append(c.diags, diag.Errorf(place.Pos, diag.InvalidURL, "%s", t.problem.Message))
+		c.diags = append(c.diags, diag.Errorf(place.Pos(), diag.InvalidURL, "%s", t.problem.Message))
 		return
 	}
 	if a.credential != nil && a.credential.TokenURL != "" {
 		if t := a.allowed(u); t != nil {
-			c.diags = append(c.diags, diag.Errorf(place.Pos, diag.InvalidURL, "%s", t.problem.Message).WithHint("%s", t.problem.Cure))
+			c.diags = append(c.diags, diag.Errorf(place.Pos(), diag.InvalidURL, "%s", t.problem.Message).WithHint("%s", t.problem.Cure))
 			return
 		}
 	}

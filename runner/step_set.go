@@ -19,14 +19,14 @@ func setKind() Kind {
 `,
 		title: func(body *scenarios.Node) string {
 			var names []string
-			for _, e := range body.Entries {
+			for _, e := range body.Entries() {
 				names = append(names, e.Key.Text)
 			}
 			return "set " + strings.Join(names, ", ")
 		},
 		compile: func(c *stepCompiler, body *scenarios.Node) action {
 			a := &setAction{}
-			for _, e := range body.Entries {
+			for _, e := range body.Entries() {
 				a.names = append(a.names, e.Key.Text)
 				a.values = append(a.values, c.value(e.Value, c.scope))
 				c.known[e.Key.Text] = true

@@ -76,13 +76,8 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 	if named != nil {
 		a.credential = c.use(named)
 	}
-	overrides := &scenarios.Node{Kind: scenarios.Map, Pos: body.Pos}
-	for _, e := range body.Entries {
-		if e.Key.Text != "credential" {
-			overrides.Entries = append(overrides.Entries, e)
-		}
-	}
-	if len(overrides.Entries) > 0 {
+	overrides := body.Without("credential")
+	if len(overrides.Entries()) > 0 {
 		a.cache = false
 		over := *a.credential
 		over.origins = maps.Clone(a.credential.origins)
@@ -93,23 +88,23 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 			known = c.serviceKey(&over, key, c.scope, vars, c.file.path)
 		}
 		if n := cmpNode(overrides.Get("certificate"), overrides.Get("key")); n != nil && !c.o.Check {
-			c.notYet(n.Pos, "a credential with a certificate")
+			c.notYet(n.Pos(), "a credential with a certificate")
 		}
 		known = c.override(&over, overrides, c.scope, vars, false) && known
 		// A secret that is deliberately empty is a test of its own.
 		if known && named == nil && (over.TokenURL == "" || over.ClientID == "") && !c.o.Check {
-			c.diags = append(c.diags, diag.Errorf(body.Pos, diag.MissingKey, "the token step names no credential, and no token-url and client-id of its own"))
+			c.diags = append(c.diags, diag.Errorf(body.Pos(), diag.MissingKey, "the token step names no credential, and no token-url and client-id of its own"))
 		}
 		a.credential = &over
 	} else if named == nil {
-		c.diags = append(c.diags, diag.Errorf(body.Pos, diag.MissingKey, `missing key "credential" in token`))
+		c.diags = append(c.diags, diag.Errorf(body.Pos(), diag.MissingKey, `missing key "credential" in token`))
 	}
 	for _, subject := range []string{"claims", "scopes", "lifetime"} {
 		a.claims = a.claims || c.source.Expect.Get(subject) != nil
 	}
 	a.signature = c.source.Expect.Get("signature") != nil
 	if c.source.Capture != nil {
-		a.claims = a.claims || slices.ContainsFunc(c.source.Capture.Entries, func(e scenarios.Entry) bool { return e.Value.Get("claim") != nil })
+		a.claims = a.claims || slices.ContainsFunc(c.source.Capture.Entries(), func(e scenarios.Entry) bool { return e.Value.Get("claim") != nil })
 	}
 	return a
 }

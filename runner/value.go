@@ -159,9 +159,9 @@ func (c *scenarioCompiler) value(n *scenarios.Node, scope *expression.Scope) val
 		}
 		return value{template: t}
 	case scenarios.List:
-		v := value{list: make([]value, len(n.Items)), constant: true}
-		fixed := make([]any, len(n.Items))
-		for i, item := range n.Items {
+		v := value{list: make([]value, len(n.Items())), constant: true}
+		fixed := make([]any, len(n.Items()))
+		for i, item := range n.Items() {
 			v.list[i] = c.value(item, scope)
 			v.constant = v.constant && v.list[i].constant
 			fixed[i] = v.list[i].fixed
@@ -170,8 +170,8 @@ func (c *scenarioCompiler) value(n *scenarios.Node, scope *expression.Scope) val
 		return v
 	default:
 		v := value{isMap: true, constant: true}
-		fixed := make(map[string]any, len(n.Entries))
-		for _, e := range n.Entries {
+		fixed := make(map[string]any, len(n.Entries()))
+		for _, e := range n.Entries() {
 			c.noExpression(e.Key)
 			member := c.value(e.Value, scope)
 			v.keys = append(v.keys, e.Key.Text)

@@ -19,17 +19,17 @@ func CheckCredential(n *Node, what string) diag.List {
 // credentialKeys checks which keys of a credential stand together.
 func credentialKeys(n *Node, what string) diag.List {
 	if sk := n.Key("service-key"); sk != nil {
-		for _, e := range n.Entries {
+		for _, e := range n.Entries() {
 			switch e.Key.Text {
 			case "token-url", "client-id", "client-secret", "certificate", "key":
-				return diag.List{diag.Errorf(e.Key.Pos, diag.InvalidCredential, "%s has both service-key and %s", what, e.Key.Text).
+				return diag.List{diag.Errorf(e.Key.Pos(), diag.InvalidCredential, "%s has both service-key and %s", what, e.Key.Text).
 					WithHint("the service key holds the %s; keep one of the two", e.Key.Text)}
 			}
 		}
 		return nil
 	}
 	if n.Get("token-url") == nil && n.Get("client-id") == nil {
-		return diag.List{diag.Errorf(n.Pos, diag.InvalidCredential, "%s has neither service-key nor token-url", what).
+		return diag.List{diag.Errorf(n.Pos(), diag.InvalidCredential, "%s has neither service-key nor token-url", what).
 			WithHint("give a service-key, or token-url and client-id with client-secret or certificate and key")}
 	}
 	return spelledOut(n, what)
@@ -39,7 +39,7 @@ func credentialKeys(n *Node, what string) diag.List {
 func spelledOut(n *Node, what string) diag.List {
 	var l diag.List
 	lacks := func(key, beside string) {
-		l = append(l, diag.Errorf(n.Pos, diag.InvalidCredential, "%s has %s and no %s", what, beside, key))
+		l = append(l, diag.Errorf(n.Pos(), diag.InvalidCredential, "%s has %s and no %s", what, beside, key))
 	}
 	if n.Get("token-url") == nil {
 		lacks("token-url", "client-id")
@@ -54,17 +54,17 @@ func spelledOut(n *Node, what string) diag.List {
 		if second == nil {
 			second = key
 		}
-		if secret.Pos.Compare(second.Pos) > 0 {
+		if secret.Pos().Compare(second.Pos()) > 0 {
 			second = secret
 		}
-		l = append(l, diag.Errorf(second.Pos, diag.InvalidCredential, "%s has both a client-secret and a %s", what, beside(certificate)).
+		l = append(l, diag.Errorf(second.Pos(), diag.InvalidCredential, "%s has both a client-secret and a %s", what, beside(certificate)).
 			WithHint("a client signs in with one of the two"))
 	case certificate != nil && key == nil:
 		lacks("key", "certificate")
 	case key != nil && certificate == nil:
 		lacks("certificate", "key")
 	case secret == nil && certificate == nil:
-		l = append(l, diag.Errorf(n.Pos, diag.InvalidCredential, "%s has neither client-secret nor certificate", what).
+		l = append(l, diag.Errorf(n.Pos(), diag.InvalidCredential, "%s has neither client-secret nor certificate", what).
 			WithHint("add client-secret: ${env.NAME}, or certificate and key"))
 	}
 	return l
@@ -83,13 +83,13 @@ func beside(certificate *Node) string {
 func literalSecrets(src *source, credentials []Entry) diag.List {
 	var l diag.List
 	for _, c := range credentials {
-		for _, e := range c.Value.Entries {
+		for _, e := range c.Value.Entries() {
 			if !isLiteralSecret(e) {
 				continue
 			}
 			src.mask(e.Value)
 			if e.Key.Text == "client-secret" {
-				l = append(l, diag.Warningf(e.Key.Pos, diag.LiteralSecret, "the client-secret stands in the file").
+				l = append(l, diag.Warningf(e.Key.Pos(), diag.LiteralSecret, "the client-secret stands in the file").
 					WithHint("keep it in the process environment: client-secret: ${env.NAME}"))
 			}
 		}

@@ -84,7 +84,7 @@ func loadAll(t *testing.T, data []byte) (diag.List, *source) {
 		}
 		read.readEnvironment(d.root)
 		read.readIncluded(d.root)
-		src.maskAll(&Node{Items: s.dataAndNames()})
+		src.maskAll(&Node{Kind: List, children: &children{items: s.dataAndNames()}})
 	}
 	return append(l, read.l...).Sorted(), src
 }
@@ -109,20 +109,20 @@ func walk(t *testing.T, src *source, n *Node, level int, budget *int) {
 	if level > maxDepth {
 		t.Fatal("deeper than the limit")
 	}
-	inside(t, src, n.Pos, describe(n))
+	inside(t, src, n.Pos(), describe(n))
 	if n.IsScalar() && len(n.Text) < 300 {
 		for i := range len(n.Text) + 1 {
 			inside(t, src, n.At(i, 1), n.Text)
 		}
 	}
-	for _, i := range n.Items {
+	for _, i := range n.Items() {
 		walk(t, src, i, level+1, budget)
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		if e.Key == nil || e.Value == nil || e.Key.Kind != Text {
 			t.Fatalf("entry %+v", e)
 		}
-		inside(t, src, e.Key.Pos, "key")
+		inside(t, src, e.Key.Pos(), "key")
 		walk(t, src, e.Value, level+1, budget)
 	}
 }

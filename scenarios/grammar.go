@@ -54,7 +54,7 @@ func (c *checker) checkName(n *Node) {
 	if err == nil {
 		return
 	}
-	c.errorf(n.Pos, diag.InvalidName, "%s", err)
+	c.errorf(n.Pos(), diag.InvalidName, "%s", err)
 	if proposal != "" && proposal != n.Text {
 		c.hint("did you mean %s?", proposal)
 	}

@@ -435,7 +435,7 @@ func (r *reader) uniqueNames(all []*Scenario) {
 			continue
 		}
 		if f, again := first[s.Name.Text]; again {
-			r.errorf(s.Name.Pos, diag.DuplicateName, "a scenario of this file has the name %q already, in line %d", shorten(s.Name.Text), f.Pos.Line)
+			r.errorf(s.Name.Pos(), diag.DuplicateName, "a scenario of this file has the name %q already, in line %d", shorten(s.Name.Text), f.Pos().Line)
 			continue
 		}
 		first[s.Name.Text] = s.Name

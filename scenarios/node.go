@@ -42,19 +42,66 @@ type Node struct {
 	// Text is the value of a scalar: for a number its digits as written, for
 	// a boolean "true" or "false", for null "".
 	Text string
-	// Pos is the start of the value, behind its anchor and tag. An absent
-	// value has the place of its key.
-	Pos diag.Position
-	// Items of a list.
-	Items []*Node
-	// Entries of a mapping, in the order written.
-	Entries []Entry
-	src     *source
-	Kind    NodeKind
-	style   style
+	src  *source
+	// children are those of a list or mapping; nil: a scalar, or none.
+	children *children
+	at       spotWidth
+	Kind     NodeKind
+	style    style
 	// direct says that Text stands in the line as it is; severalLines that the
 	// value goes on in further lines.
 	direct, severalLines bool
+}
+
+// children of a list or a mapping: one of the two.
+type children struct {
+	items   []*Node
+	entries []Entry
+}
+
+// spotWidth is a place in the node's source, small as there are many.
+type spotWidth struct{ line, column, width int32 }
+
+// Pos is the start of the value, behind its anchor and tag. An absent value
+// has the place of its key.
+func (n *Node) Pos() diag.Position {
+	p := diag.Position{Line: int(n.at.line), Column: int(n.at.column), Width: int(n.at.width)}
+	if n.src != nil {
+		p.File = n.src.file
+	}
+	return p
+}
+
+func (n *Node) setPos(p diag.Position) {
+	n.at = spotWidth{int32(p.Line), int32(p.Column), int32(p.Width)}
+}
+
+// Items are those of a list; nil for anything else.
+func (n *Node) Items() []*Node {
+	if n.children == nil {
+		return nil
+	}
+	return n.children.items
+}
+
+// Entries are those of a mapping, in the order written; nil for anything else.
+func (n *Node) Entries() []Entry {
+	if n.children == nil {
+		return nil
+	}
+	return n.children.entries
+}
+
+// Without gives a mapping without one of its keys.
+func (n *Node) Without(key string) *Node {
+	m := *n
+	m.children = &children{}
+	for _, e := range n.Entries() {
+		if e.Key.Text != key {
+			m.children.entries = append(m.children.entries, e)
+		}
+	}
+	return &m
 }
 
 // Entry is one key of a mapping. Key.Kind is always Text.
@@ -67,7 +114,7 @@ func (n *Node) Get(key string) *Node {
 	if n == nil {
 		return nil
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		if e.Key.Text == key {
 			return e.Value
 		}
@@ -80,7 +127,7 @@ func (n *Node) Key(key string) *Node {
 	if n == nil {
 		return nil
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		if e.Key.Text == key {
 			return e.Key
 		}
@@ -175,7 +222,7 @@ func (n *Node) Strings() []string {
 		return nil
 	}
 	var s []string
-	for _, i := range n.Items {
+	for _, i := range n.Items() {
 		if t, ok := i.Scalar(); ok {
 			s = append(s, t)
 		}
@@ -186,15 +233,15 @@ func (n *Node) Strings() []string {
 // EndLine is the last line of the value.
 func (n *Node) EndLine() int {
 	switch {
-	case len(n.Items) > 0:
-		return max(n.Pos.Line, n.Items[len(n.Items)-1].EndLine())
-	case len(n.Entries) > 0:
-		e := n.Entries[len(n.Entries)-1]
-		return max(n.Pos.Line, e.Key.Pos.Line, e.Value.EndLine())
+	case len(n.Items()) > 0:
+		return max(n.Pos().Line, n.Items()[len(n.Items())-1].EndLine())
+	case len(n.Entries()) > 0:
+		e := n.Entries()[len(n.Entries())-1]
+		return max(n.Pos().Line, e.Key.Pos().Line, e.Value.EndLine())
 	case n.severalLines:
 		return n.At(len(n.Text), 0).Line
 	}
-	return n.Pos.Line
+	return n.Pos().Line
 }
 
 // describe says what a value is, as messages name it.

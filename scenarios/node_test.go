@@ -48,7 +48,7 @@ func TestTypes(t *testing.T) {
 func TestNumbersKeepTheirDigits(t *testing.T) {
 	root := tree(t, "version: 1.10\nid: 00042\nbig: 12345678901234567890\n404: x\n")
 	got := map[string]string{}
-	for _, e := range root.Entries {
+	for _, e := range root.Entries() {
 		got[e.Key.Text] = e.Value.Text
 	}
 	want := map[string]string{"version": "1.10", "id": "00042", "big": "12345678901234567890", "404": "x"}
@@ -95,7 +95,7 @@ func TestPlaces(t *testing.T) {
 			n := tree(t, tt.text)
 			for _, p := range strings.Split(tt.path, ".") {
 				if n.Kind == List {
-					n = n.Items[p[0]-'0']
+					n = n.Items()[p[0]-'0']
 				} else {
 					n = n.Get(p)
 				}
@@ -138,14 +138,14 @@ func TestMerge(t *testing.T) {
 	root := tree(t, "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc: {<<: [*a, *b], x: 9}\n\"<<\": text\n")
 	c := root.Get("c")
 	got := map[string]string{}
-	for _, e := range c.Entries {
+	for _, e := range c.Entries() {
 		got[e.Key.Text] = e.Value.Text
 	}
 	if diff := cmp.Diff(map[string]string{"x": "9", "y": "2", "z": "4"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if y := c.Get("y"); y.Pos.Line != 1 {
-		t.Errorf("the merged key is at %v, want line 1", y.Pos)
+	if y := c.Get("y"); y.Pos().Line != 1 {
+		t.Errorf("the merged key is at %v, want line 1", y.Pos())
 	}
 	if root.Get("<<") == nil {
 		t.Error("a quoted << is a key like others")

@@ -106,7 +106,7 @@ type expansion struct {
 func convert(src *source, doc *yaml.Node) (*Node, diag.List) {
 	c := converter{src: src, done: map[*yaml.Node]*expansion{}}
 	if len(doc.Content) == 0 {
-		return &Node{Kind: Null, src: src, Pos: src.at(doc.Line, doc.Column, 1)}, nil
+		return newNode(Null, src, src.at(doc.Line, doc.Column, 1)), nil
 	}
 	root, _, _ := c.node(doc.Content[0], 1)
 	if c.fatal {
@@ -154,7 +154,7 @@ func (c *converter) node(n *yaml.Node, level int) (node *Node, size, depth int) 
 	case yaml.MappingNode:
 		node, size, depth = c.mapping(n, level, line, column)
 	default:
-		node = &Node{src: c.src, Pos: c.src.at(line, column, 1)}
+		node = newNode(Null, c.src, c.src.at(line, column, 1))
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
 		c.checkTag(n, node)
@@ -192,6 +192,12 @@ func (c *converter) alias(n *yaml.Node, level int) (*Node, int, int) {
 	return e.node, e.size, e.depth
 }
 
+func newNode(k NodeKind, src *source, p diag.Position) *Node {
+	n := &Node{Kind: k, src: src}
+	n.setPos(p)
+	return n
+}
+
 func (c *converter) scalar(n *yaml.Node, line, column int) *Node {
 	node := &Node{src: c.src, Text: n.Value, style: styleOf(n.Style)}
 	if node.style == plain {
@@ -205,7 +211,7 @@ func (c *converter) scalar(n *yaml.Node, line, column int) *Node {
 	} else {
 		node.Kind = Text
 	}
-	node.Pos = c.src.at(line, column, c.src.width(node, n.Value, line, column))
+	node.setPos(c.src.at(line, column, c.src.width(node, n.Value, line, column)))
 	if c.src.foreign != nil {
 		node.Text = c.src.foreign.Replace(node.Text)
 	}
@@ -229,34 +235,36 @@ func styleOf(s yaml.Style) style {
 }
 
 func (c *converter) list(n *yaml.Node, level, line, column int) (*Node, int, int) {
-	node := &Node{Kind: List, src: c.src, style: block, Pos: c.src.at(line, column, 1)}
+	node := newNode(List, c.src, c.src.at(line, column, 1))
+	node.style, node.children = block, &children{}
 	if n.Style&yaml.FlowStyle != 0 {
 		node.style = flow
 	}
 	size, depth := 1, 0
 	if len(n.Content) > 0 {
-		node.Items = make([]*Node, 0, len(n.Content))
+		node.children.items = make([]*Node, 0, len(n.Content))
 	}
 	for i, item := range n.Content {
 		v, s, d := c.node(item, level+1)
 		size, depth = size+s, max(depth, d)
-		if v.style == absent && v.Pos.Column > 1 && strings.HasPrefix(c.src.rest(v.Pos.Line, v.Pos.Column-1), "-") {
-			v.Pos.Column--
+		if v.style == absent && v.Pos().Column > 1 && strings.HasPrefix(c.src.rest(v.Pos().Line, v.Pos().Column-1), "-") {
+			v.at.column--
 		}
-		node.Items = append(node.Items, v)
+		node.children.items = append(node.children.items, v)
 		n.Content[i] = nil
 	}
 	return node, size, depth
 }
 
 func (c *converter) mapping(n *yaml.Node, level, line, column int) (*Node, int, int) {
-	node := &Node{Kind: Map, src: c.src, style: block, Pos: c.src.at(line, column, 1)}
+	node := newNode(Map, c.src, c.src.at(line, column, 1))
+	node.style, node.children = block, &children{}
 	if n.Style&yaml.FlowStyle != 0 {
 		node.style = flow
 	}
 	size, depth := 1, 0
 	if len(n.Content) > 0 {
-		node.Entries = make([]Entry, 0, len(n.Content)/2)
+		node.children.entries = make([]Entry, 0, len(n.Content)/2)
 	}
 	var seen keySet
 	var merges []Entry
@@ -270,10 +278,10 @@ func (c *converter) mapping(n *yaml.Node, level, line, column int) (*Node, int, 
 			continue
 		}
 		if value.style == absent {
-			value.Pos = key.Pos
+			value.at = key.at
 		}
 		if first, again := seen.add(key); again {
-			c.errorf(key.Pos, diag.DuplicateKey, "the key %q stands twice; first in line %d", shorten(key.Text), first.Pos.Line)
+			c.errorf(key.Pos(), diag.DuplicateKey, "the key %q stands twice; first in line %d", shorten(key.Text), first.Pos().Line)
 			if isMerge {
 				c.hint("merge several mappings with a list: <<: [*a, *b]")
 			}
@@ -283,12 +291,12 @@ func (c *converter) mapping(n *yaml.Node, level, line, column int) (*Node, int, 
 			merges = append(merges, Entry{key, value})
 			continue
 		}
-		node.Entries = append(node.Entries, Entry{key, value})
+		node.children.entries = append(node.children.entries, Entry{key, value})
 	}
-	if node.style == block && len(node.Entries) > 0 {
-		first := node.Entries[0].Key.Pos
-		if first.Line == node.Pos.Line && first.Column == node.Pos.Column {
-			node.Pos.Width = first.Width
+	if node.style == block && len(node.Entries()) > 0 {
+		first := node.Entries()[0].Key.Pos()
+		if first.Line == node.Pos().Line && first.Column == node.Pos().Column {
+			node.at.width = int32(first.Width)
 		}
 	}
 	for _, m := range merges {
@@ -301,28 +309,28 @@ func (c *converter) mapping(n *yaml.Node, level, line, column int) (*Node, int, 
 func (c *converter) merge(node *Node, seen *keySet, m Entry) int {
 	from := []*Node{m.Value}
 	if m.Value.Kind == List {
-		from = m.Value.Items
+		from = m.Value.Items()
 	}
 	added := 0
 	for _, f := range from {
 		if f.Kind != Map {
 			if !c.fatal {
-				c.errorf(m.Key.Pos, diag.WrongType, "<< wants a mapping or a list of mappings, got %s", describe(f))
+				c.errorf(m.Key.Pos(), diag.WrongType, "<< wants a mapping or a list of mappings, got %s", describe(f))
 				c.hint("merge an anchor: <<: *name")
 			}
 			return added
 		}
-		for _, e := range f.Entries {
+		for _, e := range f.Entries() {
 			if _, again := seen.add(e.Key); again {
 				continue
 			}
-			node.Entries = append(node.Entries, e)
+			node.children.entries = append(node.children.entries, e)
 			added += 2
 		}
 	}
 	if c.extra += added; c.extra > maxExpansion && !c.fatal {
 		c.fatal = true
-		c.errorf(m.Key.Pos, diag.TooLarge, "the aliases of this document stand for more than %d values", maxExpansion)
+		c.errorf(m.Key.Pos(), diag.TooLarge, "the aliases of this document stand for more than %d values", maxExpansion)
 	}
 	return added
 }
@@ -334,14 +342,14 @@ func (c *converter) key(n *yaml.Node, level int) (*Node, bool) {
 		return node, false
 	}
 	if !node.IsScalar() {
-		c.errorf(node.Pos, diag.WrongType, "a key is text, got %s", describe(node))
+		c.errorf(node.Pos(), diag.WrongType, "a key is text, got %s", describe(node))
 		c.hint("a name that begins with [ or { must be quoted")
 		return node, false
 	}
 	if n.Kind == yaml.AliasNode {
 		copied := *node
 		node = &copied
-		node.Pos = c.src.at(n.Line, n.Column, 1+utf8.RuneCountInString(n.Value))
+		node.setPos(c.src.at(n.Line, n.Column, 1+utf8.RuneCountInString(n.Value)))
 	} else if node.Kind == Null {
 		node.Text = n.Value
 	}

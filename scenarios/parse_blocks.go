@@ -62,9 +62,9 @@ func readBlocks(src *source, text []byte, limits blockLimits) (doc document, ok 
 		if !ok {
 			return document{}, false
 		}
-		for i, e := range root.Entries {
+		for i, e := range root.children.entries {
 			if e.Key.Text == l.key {
-				root.Entries[i].Value = list
+				root.children.entries[i].Value = list
 			}
 		}
 	}
@@ -129,7 +129,7 @@ func blockList(lines []string, from int) stepList {
 
 // blockItems reads the items of a list, block by block.
 func (c *converter) blockItems(lines []string, l stepList, limits blockLimits) (*Node, bool) {
-	list := &Node{Kind: List, src: c.src, style: block}
+	list := &Node{Kind: List, src: c.src, style: block, children: &children{}}
 	for first := 0; first < len(l.items); {
 		next := first + 1
 		for next < len(l.items) && l.items[next]-l.items[first] < limits.lines {
@@ -147,10 +147,10 @@ func (c *converter) blockItems(lines []string, l stepList, limits blockLimits) (
 		if c.fatal {
 			return nil, false
 		}
-		if len(list.Items) == 0 {
-			list.Pos = part.Pos
+		if len(list.children.items) == 0 {
+			list.at = part.at
 		}
-		list.Items = append(list.Items, part.Items...)
+		list.children.items = append(list.children.items, part.children.items...)
 		first = next
 	}
 	return list, true

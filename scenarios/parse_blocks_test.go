@@ -16,11 +16,11 @@ func dump(b *strings.Builder, n *Node, indent string) {
 		b.WriteString(indent + "nil\n")
 		return
 	}
-	fmt.Fprintf(b, "%s%d %q %v %d\n", indent, n.Kind, n.Text, n.Pos, n.style)
-	for _, item := range n.Items {
+	fmt.Fprintf(b, "%s%d %q %v %d\n", indent, n.Kind, n.Text, n.Pos(), n.style)
+	for _, item := range n.Items() {
 		dump(b, item, indent+" - ")
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		dump(b, e.Key, indent+" k ")
 		dump(b, e.Value, indent+" v ")
 	}

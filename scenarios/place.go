@@ -12,7 +12,7 @@ import (
 // several, and for what it cannot follow gives the start of the value.
 func (n *Node) At(offset, width int) diag.Position {
 	if n.src == nil || !n.IsScalar() {
-		return n.Pos
+		return n.Pos()
 	}
 	start := n.place(n.boundary(offset))
 	end := n.place(n.boundary(offset + max(width, 0)))
@@ -40,19 +40,19 @@ type spot struct{ line, column int }
 func (n *Node) place(offset int) spot {
 	switch {
 	case n.direct:
-		column := n.Pos.Column + utf8.RuneCountInString(n.Text[:offset])
+		column := n.Pos().Column + utf8.RuneCountInString(n.Text[:offset])
 		if n.style != plain {
 			column++
 		}
-		return spot{n.Pos.Line, column}
+		return spot{n.Pos().Line, column}
 	case n.style == literal || n.style == folded:
 		return n.placeInBlock(offset)
 	}
-	w := walker{src: n.src, line: n.Pos.Line}
+	w := walker{src: n.src, line: n.Pos().Line}
 	if w.line < 1 || w.line > len(w.src.lines) {
-		return spot{n.Pos.Line, n.Pos.Column}
+		return spot{n.Pos().Line, n.Pos().Column}
 	}
-	w.at = byteOffset(w.src.lines[w.line-1], n.Pos.Column)
+	w.at = byteOffset(w.src.lines[w.line-1], n.Pos().Column)
 	switch n.style {
 	case singleQuoted, doubleQuoted:
 		w.at++
@@ -200,8 +200,8 @@ func hex(c byte) byte {
 func (n *Node) placeInBlock(offset int) spot {
 	lines := n.src.lines
 	done, indent := 0, -1
-	here := spot{n.Pos.Line, n.Pos.Column}
-	for i := n.Pos.Line; i < len(lines) && done <= offset; i++ {
+	here := spot{n.Pos().Line, n.Pos().Column}
+	for i := n.Pos().Line; i < len(lines) && done <= offset; i++ {
 		line := lines[i]
 		if strings.Trim(line, " ") == "" && (indent < 0 || len(line) <= indent) {
 			continue

@@ -43,7 +43,7 @@ func DecodeRetry(n *Node) Retry {
 	}
 	if on := n.Get("on"); on != nil && on.Kind == List {
 		r.Network, r.Statuses = false, nil
-		for _, item := range on.Items {
+		for _, item := range on.Items() {
 			if status, err := strconv.Atoi(item.Text); err == nil {
 				r.Statuses = append(r.Statuses, status)
 			} else if item.Text == "network" {
@@ -73,7 +73,7 @@ func DecodePoll(n *Node) Poll {
 
 // mapping gives n when it is a mapping that holds something, else nil.
 func mapping(n *Node) *Node {
-	if n == nil || n.Kind != Map || len(n.Entries) == 0 {
+	if n == nil || n.Kind != Map || len(n.Entries()) == 0 {
 		return nil
 	}
 	return n

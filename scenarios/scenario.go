@@ -22,14 +22,14 @@ func (r *reader) hint(format string, args ...any) {
 
 // readScenario reads a scenario document.
 func (r *reader) readScenario(root *Node) *Scenario {
-	s := &Scenario{Pos: root.Pos}
+	s := &Scenario{Pos: root.Pos()}
 	if r.otherDocument(root) {
 		return s
 	}
 	if !r.document(r.grammar.scenario, root, "the scenario", "a scenario is a mapping with name and steps") {
 		return s
 	}
-	for _, e := range root.Entries {
+	for _, e := range root.Entries() {
 		r.scenarioKey(s, e)
 	}
 	return s
@@ -42,10 +42,10 @@ func (r *reader) otherDocument(root *Node) bool {
 	}
 	switch {
 	case root.Get("target") != nil && root.Get("steps") == nil:
-		r.errorf(root.Pos, diag.BadFile, "this is an environment, and a scenario is wanted")
+		r.errorf(root.Pos(), diag.BadFile, "this is an environment, and a scenario is wanted")
 		r.hint("environments lie in a folder named environments, and -e chooses one")
 	case root.Get("params") != nil:
-		r.errorf(root.Pos, diag.BadFile, "this is a file to be included, and a scenario is wanted")
+		r.errorf(root.Pos(), diag.BadFile, "this is a file to be included, and a scenario is wanted")
 		r.hint("files to be included lie below a folder whose name begins with _")
 	default:
 		return false
@@ -69,7 +69,7 @@ func (r *reader) scenarioKey(s *Scenario, e Entry) {
 	case "skip":
 		s.Skip = scalar(v)
 	case "vars":
-		s.Vars = v.Entries
+		s.Vars = v.Entries()
 	case "data":
 		s.Data = present(v)
 	case "row-name":
@@ -87,17 +87,17 @@ func (r *reader) scenarioKey(s *Scenario, e Entry) {
 
 // readIncluded reads a document that a step includes.
 func (r *reader) readIncluded(root *Node) *Included {
-	f := &Included{Pos: root.Pos}
+	f := &Included{Pos: root.Pos()}
 	if !r.document(r.grammar.included, root, "the included file", "an included file is a mapping with steps") {
 		return f
 	}
-	for _, e := range root.Entries {
+	for _, e := range root.Entries() {
 		v := e.Value
 		switch e.Key.Text {
 		case "name":
 			f.Name = r.named(v)
 		case "params":
-			f.Params = v.Items
+			f.Params = v.Items()
 		case "credentials":
 			f.Credentials = r.credentials(v)
 		case "steps":
@@ -111,18 +111,18 @@ func (r *reader) readIncluded(root *Node) *Included {
 
 // readEnvironment reads the document of an environment.
 func (r *reader) readEnvironment(root *Node) *Environment {
-	env := &Environment{Pos: root.Pos}
+	env := &Environment{Pos: root.Pos()}
 	if !r.document(r.grammar.environment, root, "the environment", "an environment is a mapping with target, vars or credentials") {
 		return env
 	}
-	for _, e := range root.Entries {
+	for _, e := range root.Entries() {
 		v := e.Value
 		switch e.Key.Text {
 		case "target":
 			env.Target = mapping(v)
 			r.target(v)
 		case "vars":
-			env.Vars = v.Entries
+			env.Vars = v.Entries()
 		case "secrets":
 			env.Secrets = v.Strings()
 		case "credentials":
@@ -136,7 +136,7 @@ func (r *reader) readEnvironment(root *Node) *Environment {
 // parts that are read on their own. false: there is nothing to be read.
 func (r *reader) document(s Shape, root *Node, what, wanted string) bool {
 	if root.Kind != Map {
-		r.errorf(root.Pos, diag.WrongType, "%s wants a mapping, got %s", what, describe(root))
+		r.errorf(root.Pos(), diag.WrongType, "%s wants a mapping, got %s", what, describe(root))
 		r.hint("%s", wanted)
 		return false
 	}
@@ -155,7 +155,7 @@ func (r *reader) check(s Shape, n *Node, what string) bool {
 // named gives a name that says something.
 func (r *reader) named(n *Node) *Node {
 	if n.Kind == Text && n.Text == "" {
-		r.errorf(n.Pos, diag.InvalidValue, "the name is empty")
+		r.errorf(n.Pos(), diag.InvalidValue, "the name is empty")
 		return nil
 	}
 	return scalar(n)
@@ -178,20 +178,20 @@ func present(n *Node) *Node {
 
 // credentials checks a block of credentials and gives those that can be used.
 func (r *reader) credentials(n *Node) []Entry {
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		what := "the credential " + shorten(e.Key.Text)
 		if r.check(r.credential, e.Value, what) && e.Value.Kind == Map {
 			r.l = append(r.l, credentialKeys(e.Value, what)...)
 		}
 	}
-	r.l = append(r.l, literalSecrets(r.src, n.Entries)...)
-	return n.Entries
+	r.l = append(r.l, literalSecrets(r.src, n.Entries())...)
+	return n.Entries()
 }
 
 // target warns of what a target should not hold.
 func (r *reader) target(n *Node) {
 	if v, ok := n.Get("tls").Get("insecure").Bool(); ok && v {
-		r.l = append(r.l, diag.Warningf(n.Get("tls").Key("insecure").Pos, diag.TLSInsecure, "TLS is not verified in this environment").
+		r.l = append(r.l, diag.Warningf(n.Get("tls").Key("insecure").Pos(), diag.TLSInsecure, "TLS is not verified in this environment").
 			WithHint("give the certificate authority with tls.ca instead"))
 	}
 	if cf := n.Get("cloud-foundry"); cf != nil {
@@ -212,13 +212,13 @@ func (r *reader) steps(n *Node) []*Step {
 	if n.Kind != List {
 		return nil
 	}
-	steps := make([]*Step, 0, len(n.Items))
-	for i, item := range n.Items {
-		if item.Kind != Map || len(item.Entries) == 0 {
+	steps := make([]*Step, 0, len(n.Items()))
+	for i, item := range n.Items() {
+		if item.Kind != Map || len(item.Entries()) == 0 {
 			if item.Kind == Null || item.Kind == Map {
-				r.errorf(item.Pos, diag.EmptyBlock, "step %d is empty", i+1)
+				r.errorf(item.Pos(), diag.EmptyBlock, "step %d is empty", i+1)
 			} else {
-				r.errorf(item.Pos, diag.WrongType, "step %d wants a mapping, got %s", i+1, describe(item))
+				r.errorf(item.Pos(), diag.WrongType, "step %d wants a mapping, got %s", i+1, describe(item))
 			}
 			r.hint("a step is written like: - call: {GET: /http/orders}")
 			continue
@@ -231,9 +231,9 @@ func (r *reader) steps(n *Node) []*Step {
 // stepOf reads one step. What is no common key is its kind, or a mistake: the
 // runner knows.
 func (r *reader) stepOf(n *Node) *Step {
-	s := &Step{Pos: n.Pos, EndLine: n.EndLine()}
-	s.Keys = make([]string, len(n.Entries))
-	for i, e := range n.Entries {
+	s := &Step{Pos: n.Pos(), EndLine: n.EndLine()}
+	s.Keys = make([]string, len(n.Entries()))
+	for i, e := range n.Entries() {
 		name := e.Key.Text
 		s.Keys[i] = name
 		k := r.step.Key(name)

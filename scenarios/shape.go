@@ -158,7 +158,7 @@ func (c *checker) check(s Shape, n *Node, what string) {
 	}
 	if n.IsComputed() && s.Type != ExpressionType {
 		if s.Constant {
-			c.errorf(n.Pos, diag.InvalidValue, "%s cannot be computed, got %s", what, describe(n))
+			c.errorf(n.Pos(), diag.InvalidValue, "%s cannot be computed, got %s", what, describe(n))
 			c.hint("write the value itself")
 		}
 		return
@@ -168,7 +168,7 @@ func (c *checker) check(s Shape, n *Node, what string) {
 
 func (c *checker) scalar(s Shape, n *Node, what string) {
 	if n.Kind == Null {
-		c.errorf(n.Pos, diag.WrongType, "%s wants %s, got nothing", what, s.wanted())
+		c.errorf(n.Pos(), diag.WrongType, "%s wants %s, got nothing", what, s.wanted())
 		return
 	}
 	switch s.Type {
@@ -194,7 +194,7 @@ func (c *checker) scalar(s Shape, n *Node, what string) {
 var sizePattern = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?(B|[kKMG]B|[KMG]iB)?$`)
 
 func (c *checker) wrongType(s Shape, n *Node, what string) {
-	c.errorf(n.Pos, diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
+	c.errorf(n.Pos(), diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
 	if text := n.Text; n.Quoted() && s.Type != EnumType && kindOf(text) == map[Type]NodeKind{NumberType: Number, IntegerType: Number, BoolType: Bool}[s.Type] && kindOf(text) != Null {
 		c.hint("without quotes it is: %s", text)
 	} else if s.Type == BoolType && slices.Contains([]string{"yes", "no", "on", "off", "True", "False", "TRUE", "FALSE"}, text) {
@@ -229,7 +229,7 @@ func (c *checker) number(s Shape, n *Node, what string) {
 		return
 	}
 	if f, _ := n.Float(); s.AtLeast != 0 && f < s.AtLeast {
-		c.errorf(n.Pos, diag.InvalidValue, "%s wants at least %s, got %s", what, strconv.FormatFloat(s.AtLeast, 'g', -1, 64), n.Text)
+		c.errorf(n.Pos(), diag.InvalidValue, "%s wants at least %s, got %s", what, strconv.FormatFloat(s.AtLeast, 'g', -1, 64), n.Text)
 	}
 }
 
@@ -241,7 +241,7 @@ func (c *checker) duration(s Shape, n *Node, what string) {
 	if _, ok := ParseDuration(n.Text); ok {
 		return
 	}
-	c.errorf(n.Pos, diag.InvalidDuration, "%s wants a duration with its unit, got %s", what, describe(n))
+	c.errorf(n.Pos(), diag.InvalidDuration, "%s wants a duration with its unit, got %s", what, describe(n))
 	switch {
 	case n.Kind == Number && !strings.HasPrefix(n.Text, "-"):
 		c.hint("for seconds write %ss", n.Text)
@@ -260,7 +260,7 @@ func (c *checker) enum(s Shape, n *Node, what string) {
 		return
 	}
 	near := diag.Suggest(text, s.Enum)
-	c.errorf(n.Pos, diag.InvalidValue, "%s wants %s, got %s%s", what, s.wanted(), describe(n), meant(near))
+	c.errorf(n.Pos(), diag.InvalidValue, "%s wants %s, got %s%s", what, s.wanted(), describe(n), meant(near))
 }
 
 // meant is the end of a message that proposes another word.
@@ -277,7 +277,7 @@ func (c *checker) oneOf(s Shape, n *Node, what string) {
 			continue
 		}
 		if a.Type == EnumType && !n.IsComputed() && !slices.Contains(a.Enum, n.Text) {
-			c.errorf(n.Pos, diag.InvalidValue, "%s wants %s, got %s%s", what, s.wanted(), describe(n), meant(diag.Suggest(n.Text, a.Enum)))
+			c.errorf(n.Pos(), diag.InvalidValue, "%s wants %s, got %s%s", what, s.wanted(), describe(n), meant(diag.Suggest(n.Text, a.Enum)))
 			return
 		}
 		c.check(a, n, what)
@@ -287,7 +287,7 @@ func (c *checker) oneOf(s Shape, n *Node, what string) {
 		c.empty(s, n, what)
 		return
 	}
-	c.errorf(n.Pos, diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
+	c.errorf(n.Pos(), diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
 }
 
 // takes reports whether a value of this kind can be meant by the shape.
@@ -360,22 +360,22 @@ func (c *checker) collection(s Shape, n *Node, what string) {
 	case n.IsComputed() && !s.Constant && s.Type != ExpectType && s.Type != CaptureType && s.Type != ObjectType:
 		return
 	case n.Kind != kind:
-		c.errorf(n.Pos, diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
+		c.errorf(n.Pos(), diag.WrongType, "%s wants %s, got %s", what, s.wanted(), describe(n))
 		if s.Type == ListType && n.Kind == Text {
 			c.hint("write [%s]", shorten(n.Text))
 		}
 		return
-	case len(n.Items)+len(n.Entries) == 0 && !s.AllowEmpty && !(s.Type == ObjectType && !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Required })):
+	case len(n.Items())+len(n.Entries()) == 0 && !s.AllowEmpty && !(s.Type == ObjectType && !slices.ContainsFunc(s.Keys, func(k Key) bool { return k.Required })):
 		c.empty(s, n, what)
 		return
 	}
 	switch s.Type {
 	case ListType:
-		for i, item := range n.Items {
+		for i, item := range n.Items() {
 			c.item(s, item, fmt.Sprintf("item %d of %s", i+1, what))
 		}
 	case MapType:
-		for _, e := range n.Entries {
+		for _, e := range n.Entries() {
 			if s.Names {
 				c.checkName(e.Key)
 			}
@@ -401,7 +401,7 @@ func (c *checker) item(s Shape, item *Node, what string) {
 
 // empty reports a block that has nothing in it.
 func (c *checker) empty(s Shape, n *Node, what string) {
-	c.errorf(n.Pos, diag.EmptyBlock, "%s is empty", what)
+	c.errorf(n.Pos(), diag.EmptyBlock, "%s is empty", what)
 	if line, text, ok := n.commentBelow(); ok {
 		c.hint("line %d begins with # and is a YAML comment; a path that begins with # must be quoted: %q", line, text)
 		return
@@ -420,7 +420,7 @@ func (n *Node) commentBelow() (line int, key string, ok bool) {
 	if n.src == nil {
 		return 0, "", false
 	}
-	for i := n.Pos.Line; i < min(len(n.src.lines), n.Pos.Line+50); i++ {
+	for i := n.Pos().Line; i < min(len(n.src.lines), n.Pos().Line+50); i++ {
 		rest := strings.TrimSpace(n.src.lines[i])
 		if rest == "" {
 			continue
@@ -443,7 +443,7 @@ func (c *checker) object(s Shape, n *Node, what string) {
 		}
 	}
 	names := s.KeyNames()
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		if k := s.Key(e.Key.Text); k != nil {
 			c.check(k.Shape, e.Value, k.Name)
 			continue
@@ -454,14 +454,14 @@ func (c *checker) object(s Shape, n *Node, what string) {
 	}
 	for _, k := range s.Keys {
 		if missing[k.Name] {
-			c.errorf(n.Pos, diag.MissingKey, "%s has no %q", what, k.Name)
+			c.errorf(n.Pos(), diag.MissingKey, "%s has no %q", what, k.Name)
 			c.hint("%s", k.Doc)
 		}
 	}
 }
 
 func (c *checker) unknownKey(key *Node, what, near string, names []string) {
-	c.errorf(key.Pos, diag.UnknownKey, "unknown key %q in %s%s", shorten(key.Text), what, meant(near))
+	c.errorf(key.Pos(), diag.UnknownKey, "unknown key %q in %s%s", shorten(key.Text), what, meant(near))
 	switch {
 	case near != "":
 	case slices.Contains(c.kinds, key.Text):

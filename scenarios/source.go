@@ -202,7 +202,7 @@ func (s *source) mask(n *Node) {
 	if &s.shown[0] == &s.lines[0] {
 		s.shown = slices.Clone(s.lines)
 	}
-	first, last := n.Pos.Line, n.EndLine()
+	first, last := n.Pos().Line, n.EndLine()
 	if n.style == literal || n.style == folded {
 		for i := first; i < last && i < len(s.shown); i++ {
 			s.shown[i] = "***"
@@ -217,7 +217,7 @@ func (s *source) mask(n *Node) {
 		}
 		from, to := 0, len(line)
 		if i == first {
-			from = byteOffset(line, n.Pos.Column)
+			from = byteOffset(line, n.Pos().Column)
 		}
 		if i == last {
 			to = max(from, byteOffset(line, n.At(len(n.Text), 0).Column))
@@ -268,10 +268,10 @@ func Mask(sources diag.Sources, n *Node) {
 // maskAll masks every scalar of a value.
 func (s *source) maskAll(n *Node) {
 	s.mask(n)
-	for _, i := range n.Items {
+	for _, i := range n.Items() {
 		s.maskAll(i)
 	}
-	for _, e := range n.Entries {
+	for _, e := range n.Entries() {
 		s.maskAll(e.Value)
 	}
 }
