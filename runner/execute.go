@@ -356,18 +356,26 @@ func (x *execution) attempt(ctx context.Context, st *step, first *trouble) (r *r
 	if t != nil || r == nil || r.checked == nil {
 		return r, nil, t
 	}
-	compute := func(i int) (any, error) { return st.computed[i].Eval(x.values) }
 	if st.expect != nil {
-		failures = st.expect.Check(r.checked, compute)
+		failures = st.expect.Check(r.checked, x.compute)
 	}
 	if st.captures != nil {
-		captured, missing := st.captures.Take(r.checked, compute)
+		captured, missing := st.captures.Take(r.checked, x.compute)
 		for _, v := range captured {
 			x.set(v.Name, v.Value, v.Secret)
 		}
 		failures = append(failures, missing...)
 	}
 	return r, failures, nil
+}
+
+// compute evaluates an operand of the step in progress.
+func (x *execution) compute(i int) (any, error) { return x.step.computed[i].Eval(x.values) }
+
+// asksFor reports whether the step in progress asserts on the status itself,
+// and wants this one.
+func (x *execution) asksFor(status int) bool {
+	return x.step.expect.AcceptsStatusWith(status, x.compute)
 }
 
 // judge fills the end event of a step and gives the class of its trouble.

@@ -479,7 +479,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 		Status: response.Status, Header: response.Header, Body: response.Body,
 		Duration: response.Duration, Cookies: cookies(response.Header),
 	}
-	r.refused = response.Status == http.StatusUnauthorized && !x.step.expect.AcceptsStatus(response.Status)
+	r.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
 	return r, nil
 }
 
@@ -580,7 +580,7 @@ func basic(user, password string) string {
 // renewable reports whether the answer says that the token is no longer
 // valid, and the call may be repeated with a new one.
 func (a *callAction) renewable(x *execution, r *httpx.Response) bool {
-	return a.credential != nil && a.auth == "bearer" && bearerRefused(r) && !x.step.expect.AcceptsStatus(r.Status)
+	return a.credential != nil && a.auth == "bearer" && bearerRefused(r) && !x.asksFor(r.Status)
 }
 
 func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, old oauth.Token) (oauth.Token, *trouble) {
@@ -611,7 +611,7 @@ func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Reque
 	}
 	token := response.Header.Get("X-Csrf-Token")
 	if token == "" || strings.EqualFold(token, "required") {
-		failed.refused = response.Status == http.StatusUnauthorized && !x.step.expect.AcceptsStatus(response.Status)
+		failed.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
 		t := &trouble{class: classAssertion, problem: Problem{
 			Type:    TypeCSRF,
 			Message: fmt.Sprintf("no CSRF token came for %s %s: the answer is %d without X-CSRF-Token", fetch.Method, fetch.URL, response.Status),

@@ -162,7 +162,7 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 // refused judges an answer that granted no token. When the step's own
 // expect.status asks for that status, it is what was wanted.
 func (a *tokenAction) refused(ctx context.Context, x *execution, r *result, err error) (*result, *trouble) {
-	if x.step.expect.AcceptsStatus(r.checked.Status) {
+	if x.asksFor(r.checked.Status) {
 		return r, nil
 	}
 	t := fromOAuth(ctx, err)

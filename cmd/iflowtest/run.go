@@ -193,7 +193,7 @@ func (p *program) compile(ctx context.Context, g *global, s *settings, paths []s
 // much garbage behind; the function that it gives lets the heap grow afterwards
 // by what is in use then, or by a bound, whichever is less.
 func smallHeap() (done func()) {
-	const bound = 12 << 20
+	const bound = 8 << 20
 	debug.SetGCPercent(30)
 	return func() {
 		runtime.GC()
