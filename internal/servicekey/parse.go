@@ -110,28 +110,32 @@ func (p *parser) problem(format string, args ...any) {
 }
 
 // text gives a field that is text, without blanks around it, and whether it
-// is there at all.
+// is there at all. Null is not there.
 func (p *parser) text(field string) (value string, there bool) {
-	v, there := p.fields[field]
-	if !there || v == nil {
+	switch v := p.fields[field].(type) {
+	case nil:
 		return "", false
-	}
-	s, ok := v.(string)
-	if !ok {
+	case string:
+		return strings.Trim(v, blanks), true
+	default:
 		p.problem("%s is %s; want text", field, kind(v))
 		return "", true
 	}
-	return strings.Trim(s, blanks), true
 }
 
 // required is text that must be there and must not be empty.
 func (p *parser) required(field string) string {
-	before := len(p.problems)
-	value, there := p.text(field)
-	switch {
-	case !there:
+	v, there := p.fields[field]
+	if !there {
 		p.lacking = append(p.lacking, field)
-	case value == "" && len(p.problems) == before:
+		return ""
+	}
+	if v == nil {
+		p.problem("%s is null; want text", field)
+		return ""
+	}
+	value, _ := p.text(field)
+	if _, ok := v.(string); ok && value == "" {
 		p.problem("%s is empty", field)
 	}
 	return value
@@ -208,28 +212,20 @@ func (p *parser) validUntil(certificate string) string {
 // 1.6) url is the token server, certurl the one that takes certificates, and
 // uri the service.
 func (p *parser) urls(k *Key) {
-	base, hasBase := p.text("url")
-	field := "tokenurl"
-	token, hasToken := p.text(field)
-	if !hasToken && !p.oauth {
-		if certurl, there := p.text("certurl"); there && k.Certificate != "" {
-			field, token, hasToken = "certurl", certurl, true
-		} else if hasBase && !isRuntime(base) {
-			field, token, hasToken = "url", base, true
-		}
-		if hasToken {
-			base, hasBase = p.text("uri")
+	token, base := "tokenurl", "url"
+	if _, there := p.fields[token]; !there && !p.oauth {
+		runtime, _ := p.fields["url"].(string)
+		if _, there := p.fields["certurl"]; there && k.Certificate != "" {
+			token, base = "certurl", "uri"
+		} else if _, there := p.fields["url"]; there && !isRuntime(runtime) {
+			token, base = "url", "uri"
 		}
 	}
-	if hasToken {
-		k.TokenURL = p.tokenURL(field, token)
-	} else {
-		p.lacking = append(p.lacking, "tokenurl")
+	if address := p.required(token); address != "" {
+		k.TokenURL = p.tokenURL(token, address)
 	}
-	if hasBase && base != "" {
-		if u := p.absolute(map[bool]string{true: "url", false: "uri"}[field == "tokenurl"], base); u != nil {
-			k.URL = strings.TrimRight(base, "/")
-		}
+	if address, _ := p.text(base); address != "" && p.absolute(base, address) != nil {
+		k.URL = strings.TrimRight(address, "/")
 	}
 }
 
@@ -256,8 +252,6 @@ func (p *parser) tokenURL(field, address string) string {
 func (p *parser) absolute(field, address string) *url.URL {
 	u, err := url.Parse(address)
 	switch {
-	case address == "":
-		p.problem("%s is empty", field)
 	case err != nil || strings.ContainsAny(address, " \t\r\n"):
 		p.problem("%s is not a URL; want https://host/…", field)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Hostname() == "":
