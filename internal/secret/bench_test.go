@@ -99,6 +99,7 @@ func BenchmarkAddToken(b *testing.B) {
 	for i := range tokens {
 		tokens[i] = sampleToken(b, i)
 	}
+	b.ReportAllocs()
 	for b.Loop() {
 		r := NewRedactor()
 		for _, t := range tokens {

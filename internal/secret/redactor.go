@@ -34,21 +34,24 @@ const (
 type Redactor struct {
 	mu   sync.Mutex // held by writers; readers load the index
 	seen map[string]bool
+	last string // the value that was copied last
 	idx  atomic.Pointer[index]
 }
 
 // NewRedactor gives a redactor that knows nothing yet.
 func NewRedactor() *Redactor { return &Redactor{} }
 
-// Add registers a secret. Values shorter than [MinLength] characters are
-// ignored; a value that is known keeps its first name. Blanks around the
-// value may be missing in the text, and each line of at least [MinPart]
-// characters of a value of several lines is masked on its own too.
+// Add registers a secret. Values shorter than [MinLength] characters, and
+// those of blanks alone, are ignored; a value that is known keeps its first
+// name. Blanks around the value may be missing in the text, and each line of
+// at least [MinPart] characters of a value of several lines is masked on its
+// own too, but for the first and last lines of PEM.
 func (r *Redactor) Add(name, value string) {
-	if r == nil {
+	trimmed := strings.TrimSpace(value)
+	if r == nil || trimmed == "" {
 		return
 	}
-	r.add(name, value, strings.TrimSpace(value))
+	r.add(name, value, trimmed)
 	if strings.ContainsAny(value, "\r\n") {
 		r.add(name, longParts(strings.FieldsFunc(value, isLineEnd), isArmor)...)
 	}
@@ -61,8 +64,11 @@ func (r *Redactor) AddToken(name, token string) {
 	if r == nil {
 		return
 	}
+	token = strings.TrimSpace(token)
 	r.Add(name, token)
-	r.add(name, longParts(strings.Split(strings.TrimSpace(token), "."), nil)...)
+	if strings.Contains(token, ".") {
+		r.add(name, longParts(strings.Split(token, "."), nil)...)
+	}
 }
 
 // longParts gives the parts that are long enough to be secrets of their own,
@@ -98,7 +104,7 @@ func (r *Redactor) add(name string, values ...string) {
 		if r.seen == nil {
 			r.seen = map[string]bool{}
 		}
-		v = strings.Clone(v) // not the document it was cut out of
+		v = r.own(v)
 		r.seen[v] = true
 		e := &entry{name: name, value: v}
 		plain, coded = append(plain, e), append(coded, e)
@@ -114,6 +120,16 @@ func (r *Redactor) add(name string, values ...string) {
 	if len(plain) > 0 {
 		r.idx.Store(r.idx.Load().with(name, plain, coded))
 	}
+}
+
+// own gives a copy of v, so that the document it was cut out of can go; a part
+// of the value that was copied last shares its bytes.
+func (r *Redactor) own(v string) string {
+	if i := strings.Index(r.last, v); i >= 0 {
+		return r.last[i : i+len(v)]
+	}
+	r.last = strings.Clone(v)
+	return r.last
 }
 
 // inJSON gives the character that encoding/json writes for c: strings.Map

@@ -195,7 +195,8 @@ func TestStringNearEscapes(t *testing.T) {
 		{"äöü", "äöü", "äöü"},
 		{"äöüß", "äöüß", "***(n)"},
 		{"", "text", "text"},
-		{"    ", "a    b", "a***(n)b"},
+		{"    ", "a    b", "a    b"},
+		{"  abcd\n", "x  abcd\ny abcd", "x***(n)y ***(n)"},
 	} {
 		r := NewRedactor()
 		r.Add("n", c.secret)

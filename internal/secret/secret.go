@@ -10,10 +10,10 @@ package secret
 
 import (
 	"crypto/subtle"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 )
 
 // Secret is a value that must not be shown, with a name that may be. It is
@@ -70,7 +70,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(Mask(s.name)), nil
 
 // MarshalJSON gives "***(name)" as a JSON string.
 func (s Secret) MarshalJSON() ([]byte, error) {
-	return strconv.AppendQuoteToASCII(nil, Harmless(Mask(s.name))), nil
+	return json.Marshal(Mask(s.name))
 }
 
 // MarshalYAML gives "***(name)"; the YAML libraries look for this method.

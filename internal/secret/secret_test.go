@@ -99,6 +99,10 @@ func TestSecretIsNotEncoded(t *testing.T) {
 		text, err := encode(h) // nothing exported: an error is fine, a leak is not
 		wantHidden(t, name, fmt.Sprint(string(text), err))
 	}
+	emoji, err := json.Marshal(New("😀 \"", canary))
+	if got, want := string(emoji), `"***(😀 \")"`; got != want || err != nil {
+		t.Errorf("json of an odd name: got %s, %v, want %s", got, err, want)
+	}
 	asKey, err := json.Marshal(map[string]map[string]Secret{"a": {"b": s}})
 	if got, want := string(asKey), `{"a":{"b":"***(sender.client-secret)"}}`; got != want || err != nil {
 		t.Errorf("json of a map: got %s, %v, want %s", got, err, want)
