@@ -130,6 +130,12 @@ type Result struct {
 	Lifetime time.Duration
 	// Signature is "valid", or why it is not.
 	Signature string
+	// Hide masks the secrets in a text, such as Redactor.String. It is applied
+	// to every foreign or computed text before that is cut to be shown, since
+	// a secret that was cut through is not recognised any more; it is not
+	// called when nothing is to be shown. What is judged is never hidden. Nil
+	// hides nothing.
+	Hide func(string) string
 
 	body, claims document
 }

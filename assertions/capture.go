@@ -313,7 +313,7 @@ func readHeader(c *compiler, k *capture, s string, place Place) {
 func readName(_ *compiler, k *capture, s string, _ Place) { k.key = s }
 
 func readRegexp(c *compiler, k *capture, s string, place Place) {
-	re, err := compileRegexp(s)
+	re, err := compileRegexp(s, c.show)
 	if err != nil {
 		c.problem(place, "invalid-regexp", fmt.Sprintf("capture %s: %s", k.name, err))
 		return
@@ -378,10 +378,17 @@ type taker struct {
 	compute Lookup
 	// json and claims are what the finders found, once they have looked.
 	json, claims []string
+	show         *display
+}
+
+// display gives what is shown with, the same for all captures.
+func (t *taker) display() *display {
+	t.show = t.show.orNew(t.r.Hide)
+	return t.show
 }
 
 func (t *taker) value(k *capture) (any, *Failure) {
-	k, err := k.resolve(t.compute)
+	k, err := k.resolve(t)
 	if err != nil {
 		return nil, k.failure("", err.Error(), nil)
 	}
@@ -389,7 +396,7 @@ func (t *taker) value(k *capture) (any, *Failure) {
 		return v, nil
 	}
 	if k.fallback == nil {
-		return nil, k.nothing(t.r)
+		return nil, k.nothing(t.r, t.display())
 	}
 	n, err := k.fallback.evaluate(t.compute)
 	if err != nil {
@@ -399,22 +406,26 @@ func (t *taker) value(k *capture) (any, *Failure) {
 }
 
 // resolve gives k with its operand read, when that is computed.
-func (k *capture) resolve(compute Lookup) (*capture, error) {
+func (k *capture) resolve(t *taker) (*capture, error) {
 	if k.operand == nil {
 		return k, nil
 	}
-	n, err := k.operand.evaluate(compute)
+	n, err := k.operand.evaluate(t.compute)
 	if err != nil {
 		return k, err
 	}
 	s, ok := scalarText(&n)
 	if !ok {
-		return k, fmt.Errorf("%s: want %s, found %s", k.source.name, k.source.operand, showNode(&n))
+		return k, fmt.Errorf("%s: want %s, found %s", k.source.name, k.source.operand, t.display().node(&n))
 	}
 	read := *k
 	read.text = s
 	c := &compiler{}
 	read.source.read(c, &read, s, k.at)
+	if len(c.problems) > 0 && t.display().hides(s) {
+		// The part of the operand that is wrong may be a part of a secret.
+		return k, fmt.Errorf("%s: want %s, found text %s", k.source.name, k.source.operand, t.display().quote(s))
+	}
 	if len(c.problems) > 0 {
 		return k, fmt.Errorf("%s", strings.TrimPrefix(c.problems[0].Message, "capture "+k.name+": "))
 	}
@@ -429,29 +440,29 @@ func (k *capture) failure(got, message string, notes []string) *Failure {
 }
 
 // nothing is the failure of a capture that found nothing.
-func (k *capture) nothing(r *Result) *Failure {
+func (k *capture) nothing(r *Result, d *display) *Failure {
 	what := k.source.name
 	if k.text != "" {
-		what += " " + shownPath(k.text)
+		what += " " + d.path(k.text)
 	}
 	got, notes := "nothing", []string(nil)
 	switch k.source.name {
 	case "json":
 		if r.body.text == "" {
-			got = whatItIs(r.Body, "body")
+			got = whatItIs(r.Body, "body", d)
 			break
 		}
-		notes = prefixNotes(r.body.text, k.text, "the document")
+		notes = prefixNotes(r.body.text, k.text, "the document", d)
 	case "claim":
 		if r.claims.text != "" {
-			notes = prefixNotes(r.claims.text, k.text, "the token")
+			notes = prefixNotes(r.claims.text, k.text, "the token", d)
 		}
 	case "header":
-		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onHeaders, path: k.text})
+		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onHeaders, path: k.text}, d)
 	case "cookie":
-		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onCookies, path: k.text})
+		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onCookies, path: k.text}, d)
 	case "body":
-		notes = []string{"the body is " + quote(r.Body)}
+		notes = []string{"the body is " + d.quote(r.Body)}
 	case "message-id":
 		notes = []string{"no header holds a message ID, and the body names none"}
 	}

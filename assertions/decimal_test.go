@@ -110,14 +110,14 @@ func TestParseSize(t *testing.T) {
 		"0": "0", "12": "12", "64KB": "64000", "64KiB": "65536", "1.5MB": "1500000", "2 MiB": "2097152", "1gb": "1000000000",
 		"1GiB": "1073741824", "5B": "5", "1e3": "1000", "0.5KiB": "512",
 	} {
-		d, err := parseSize(s)
+		d, err := parseSize(s, nil)
 		w, _ := parseDecimal(want)
 		if err != nil || d.compare(&w) != 0 {
 			t.Errorf("%s: %+v, %v; want %s", s, d, err, want)
 		}
 	}
 	for _, s := range []string{"", "KB", "64K", "64KBB", "1 TB", "1,5MB", "64 K B", "abc", "1e999999999KB"} {
-		if d, err := parseSize(s); err == nil {
+		if d, err := parseSize(s, nil); err == nil {
 			t.Errorf("%q is read as %+v", s, d)
 		}
 	}
@@ -125,12 +125,12 @@ func TestParseSize(t *testing.T) {
 
 func TestParseDuration(t *testing.T) {
 	for s, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "2s": 2 * time.Second, "1m30s": 90 * time.Second, "0s": 0} {
-		if d, err := parseDuration(s); err != nil || d != want {
+		if d, err := parseDuration(s, nil); err != nil || d != want {
 			t.Errorf("%s: %v, %v", s, d, err)
 		}
 	}
 	for _, s := range []string{"", "0", "2", "2 s", "s", "1d", "-", "1.5", "-2s"} {
-		if _, err := parseDuration(s); err == nil {
+		if _, err := parseDuration(s, nil); err == nil {
 			t.Errorf("%q is read", s)
 		} else if !strings.Contains(err.Error(), "is not a duration") {
 			t.Errorf("%q: %v", s, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 )
 
 // Expectation is a compiled expect block. It is immutable and may be shared
@@ -142,7 +141,7 @@ func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
 		if a.kind != onStatus {
 			continue
 		}
-		m, err := a.match.resolve(compute, a.subject)
+		m, err := a.match.resolve(compute, nil)
 		if err != nil || m.failing(&value{form: number, whole: int64(code), domain: domainStatus}) != nil {
 			return false
 		}
@@ -157,24 +156,28 @@ func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
 func (e *Expectation) Check(r *Result, compute Lookup) []Failure {
 	c := checker{e: e, r: r, compute: compute}
 	var failures []Failure
+	var show *display // when there is something to show
 	var v value
 	for i := range e.assertions {
 		a := &e.assertions[i]
 		var ok bool
 		if v, ok = c.value(a); !ok {
-			failures = append(failures, c.notJSON(a))
+			show = show.orNew(r.Hide)
+			failures = append(failures, c.notJSON(a, show))
 			continue
 		}
 		m := &a.match
 		if m.computed {
 			var err error
-			if m, err = a.match.resolve(compute, a.what()); err != nil {
-				failures = append(failures, a.cannotCompute(err))
+			show = show.orNew(r.Hide)
+			if m, err = a.match.resolve(compute, show); err != nil {
+				failures = append(failures, a.cannotCompute(err, show))
 				continue
 			}
 		}
 		if t := m.failing(&v); t != nil {
-			failures = append(failures, c.explain(a, m, t, &v))
+			show = show.orNew(r.Hide)
+			failures = append(failures, c.explain(a, m, t, &v, show))
 		}
 	}
 	return failures
@@ -253,10 +256,9 @@ func scopesValue(scopes []string) value {
 }
 
 // cannotCompute is a failure of an assertion whose operand has no value.
-func (a *assertion) cannotCompute(err error) Failure {
-	message := strings.TrimPrefix(err.Error(), a.what()+": ")
+func (a *assertion) cannotCompute(err error, d *display) Failure {
 	return Failure{
 		Place: a.place, Subject: a.subject, Path: a.path,
-		Message: a.what() + ": " + message,
+		Message: a.what(d) + ": " + err.Error(),
 	}
 }

@@ -12,70 +12,74 @@ import (
 )
 
 // explain makes the failure of a test that does not hold.
-func (c *checker) explain(a *assertion, m *matcher, t *test, v *value) Failure {
+func (c *checker) explain(a *assertion, m *matcher, t *test, v *value, d *display) Failure {
 	f := Failure{
 		Place: t.place, Subject: a.subject, Path: a.path, Operator: t.op.name,
-		Want: t.op.phrase(t), Got: v.show(),
+		Want: t.op.phrase(t, d), Got: v.show(d),
 	}
 	if len(m.tests) == 1 {
 		f.Place = a.place
 	}
-	f.Message = a.what() + ": want " + f.Want + ", got " + f.Got
+	f.Message = a.what(d) + ": want " + f.Want + ", got " + f.Got
 	if v.form == absent {
-		f.Notes = c.whereItEnds(a)
+		f.Notes = c.whereItEnds(a, d)
 		return f
 	}
-	f.Notes = t.notes(v, a.base())
-	f.Diff = t.diff(v)
+	f.Notes = t.notes(v, a.base(d), d)
+	var hidden string
+	if f.Diff, hidden = t.diff(v, d); hidden != "" {
+		f.Notes = append(f.Notes, hidden)
+	}
 	return f
 }
 
 // notJSON is the failure of an assertion on a document that is not JSON.
-func (c *checker) notJSON(a *assertion) Failure {
-	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(c.r.Body, "body")}
+func (c *checker) notJSON(a *assertion, d *display) Failure {
+	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(c.r.Body, "body", d)}
 	if a.kind == onClaims {
-		f.Got = whatItIs(c.r.Claims, "list of claims")
+		f.Got = whatItIs(c.r.Claims, "list of claims", d)
 	}
-	if m, err := a.match.resolve(c.compute, a.what()); err == nil {
-		f.Want = m.phrase()
+	if m, err := a.match.resolve(c.compute, d); err == nil {
+		f.Want = m.phrase(d)
 		if len(m.tests) > 0 {
 			f.Operator = m.tests[0].op.name
 		}
 	}
-	f.Message = fmt.Sprintf("%s: want %s, got %s", a.what(), f.Want, f.Got)
+	f.Message = fmt.Sprintf("%s: want %s, got %s", a.what(d), f.Want, f.Got)
 	return f
 }
 
 var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
 // whatItIs says what a document that is not JSON seems to be.
-func whatItIs(s, what string) string {
+func whatItIs(s, what string, d *display) string {
 	if strings.TrimSpace(s) == "" {
 		return "an empty " + what
 	}
 	head := s[:min(len(s), 64<<10)]
 	if m := htmlTitle.FindStringSubmatch(head); m != nil {
-		return "an HTML page with the title " + quote(strings.Join(strings.Fields(html.UnescapeString(m[1])), " "))
+		title := d.hidden(html.UnescapeString(d.hidden(m[1])))
+		return "an HTML page with the title " + quote(strings.Join(strings.Fields(title), " "))
 	}
 	if tooDeep(s) {
 		return fmt.Sprintf("JSON that is nested more than %d levels deep", maxDepth)
 	}
-	return "text that is not JSON: " + quote(s)
+	return "text that is not JSON: " + d.quote(s)
 }
 
 // base is the path that differences within its value go on from.
-func (a *assertion) base() string {
+func (a *assertion) base(d *display) string {
 	if a.kind != onJSON && a.kind != onClaims {
 		return ""
 	}
 	if p, err := parsePath(a.path); err != nil || p.rest != "" {
 		return ""
 	}
-	return shownPath(a.path)
+	return d.path(a.path)
 }
 
 // notes say what is not seen at once in what was wanted and found.
-func (t *test) notes(v *value, base string) []string {
+func (t *test) notes(v *value, base string, d *display) []string {
 	var notes []string
 	if n := t.otherType(v); n != "" {
 		notes = append(notes, n)
@@ -84,7 +88,7 @@ func (t *test) notes(v *value, base string) []string {
 	case "each":
 		for i, e := range listElements(v) {
 			if t.sub.failing(e) != nil {
-				notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
+				notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show(d)))
 				break
 			}
 		}
@@ -92,7 +96,7 @@ func (t *test) notes(v *value, base string) []string {
 		if i := t.matching(v); i >= 0 {
 			for j, e := range listElements(v) {
 				if j == i {
-					notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show()))
+					notes = append(notes, fmt.Sprintf("element %d is %s", i, e.show(d)))
 					break
 				}
 			}
@@ -102,12 +106,12 @@ func (t *test) notes(v *value, base string) []string {
 			notes = append(notes, "the length is "+strconv.FormatInt(n, 10))
 		}
 	case "includes":
-		if at, want := t.want.missing(v, base); want != "" {
+		if at, want := t.want.missing(v, base, d); want != "" {
 			notes = append(notes, fmt.Sprintf("%s: want %s", cmp.Or(at, "@this"), want))
 		}
 	case "equals":
 		if t.want.form == v.form && (v.form == list || v.form == object) {
-			notes = append(notes, t.want.firstDifference(v, base))
+			notes = append(notes, t.want.firstDifference(v, base, d))
 		}
 	}
 	return notes
@@ -136,25 +140,29 @@ func (t *test) otherType(v *value) string {
 	return ""
 }
 
-// diff compares documents and texts of several lines.
-func (t *test) diff(v *value) string {
+// diff compares documents and texts of several lines. The note says when there
+// is a difference that cannot be seen, since it is in what is hidden.
+func (t *test) diff(v *value, d *display) (diff, note string) {
 	if t.op.name != "equals" || t.want.form != v.form {
-		return ""
+		return "", ""
 	}
 	switch v.form {
 	case list, object:
 		if len(v.text) > maxDiffBytes {
-			return ""
+			return "", ""
 		}
 		got := treeOfJSON(v.text, 0)
 		got.writeLike(&t.want)
-		return diffTrees(&t.want, &got)
+		return d.diffTrees(&t.want, &got)
+	case number:
+		return "", d.hiddenDifference(t.want.text, v.text)
 	case text:
 		if strings.Contains(v.text, "\n") || strings.Contains(t.want.text, "\n") {
-			return diffTexts(t.want.text, v.text)
+			return d.diffTexts(t.want.text, v.text)
 		}
+		return "", d.hiddenDifference(t.want.text, v.text)
 	}
-	return ""
+	return "", ""
 }
 
 // writeLike writes numbers that equal those of want as want does, so that 10.10
@@ -183,20 +191,20 @@ func (t *tree) writeLike(want *tree) {
 
 // firstDifference says where v first differs from t, in the order of names;
 // "" when it does not.
-func (t *tree) firstDifference(v *value, at string) string {
+func (t *tree) firstDifference(v *value, at string, d *display) string {
 	if t.form == v.form && t.form == list {
-		return t.listDifference(v, at)
+		return t.listDifference(v, at, d)
 	}
 	if t.form == v.form && t.form == object {
-		return t.objectDifference(v, at)
+		return t.objectDifference(v, at, d)
 	}
 	if t.equal(v) {
 		return ""
 	}
-	return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), showTree(t, domainJSON), v.show())
+	return fmt.Sprintf("%s: want %s, got %s", cmp.Or(at, "@this"), d.tree(t, domainJSON), v.show(d))
 }
 
-func (t *tree) listDifference(v *value, at string) string {
+func (t *tree) listDifference(v *value, at string, d *display) string {
 	i := 0
 	for e := range elements(v.text) {
 		if i == len(t.items()) {
@@ -205,7 +213,7 @@ func (t *tree) listDifference(v *value, at string) string {
 		}
 		el := fromJSON(e)
 		if !t.items()[i].equal(&el) {
-			return t.items()[i].firstDifference(&el, join(at, strconv.Itoa(i)))
+			return t.items()[i].firstDifference(&el, join(at, strconv.Itoa(i)), d)
 		}
 		i++
 	}
@@ -215,7 +223,7 @@ func (t *tree) listDifference(v *value, at string) string {
 	return ""
 }
 
-func (t *tree) objectDifference(v *value, at string) string {
+func (t *tree) objectDifference(v *value, at string, d *display) string {
 	found := map[string]string{}
 	var extra []string
 	for name, e := range members(v.text) {
@@ -231,13 +239,13 @@ func (t *tree) objectDifference(v *value, at string) string {
 		m := &t.members()[i]
 		el := fromJSON(found[m.name])
 		if !m.value.equal(&el) {
-			return m.value.firstDifference(&el, join(at, escapeName(m.name)))
+			return m.value.firstDifference(&el, join(at, d.name(m.name)), d)
 		}
 	}
 	if len(extra) > 0 {
 		slices.Sort(extra)
 		el := fromJSON(found[extra[0]])
-		return fmt.Sprintf("%s: want nothing, got %s", join(at, escapeName(extra[0])), el.show())
+		return fmt.Sprintf("%s: want nothing, got %s", join(at, d.name(extra[0])), el.show(d))
 	}
 	return ""
 }
@@ -259,7 +267,7 @@ func escapeName(name string) string {
 
 // missing gives the first part of t that is not in v: its path and what was
 // wanted there.
-func (t *tree) missing(v *value, at string) (string, string) {
+func (t *tree) missing(v *value, at string, d *display) (string, string) {
 	switch {
 	case t.form == object && v.form == object:
 		found := map[string]string{}
@@ -272,58 +280,58 @@ func (t *tree) missing(v *value, at string) (string, string) {
 			m := &t.members()[i]
 			el := fromJSON(found[m.name])
 			if !m.value.includedIn(&el) {
-				return m.value.missing(&el, join(at, escapeName(m.name)))
+				return m.value.missing(&el, join(at, d.name(m.name)), d)
 			}
 		}
 		return "", ""
 	case t.form == list && v.form == list:
-		return at, t.missingElement(v)
+		return at, t.missingElement(v, d)
 	}
-	return at, showTree(t, domainJSON) + ", got " + v.show()
+	return at, d.tree(t, domainJSON) + ", got " + v.show(d)
 }
 
-func (t *tree) missingElement(v *value) string {
+func (t *tree) missingElement(v *value, d *display) string {
 	i := min(t.matched(v.text, v.domain), len(t.items())-1)
-	return "an element of its own for " + showTree(&t.items()[i], domainJSON) + ", got none"
+	return "an element of its own for " + d.tree(&t.items()[i], domainJSON) + ", got none"
 }
 
 // whereItEnds says how far a path that is not there leads.
-func (c *checker) whereItEnds(a *assertion) []string {
+func (c *checker) whereItEnds(a *assertion, d *display) []string {
 	switch a.kind {
 	case onJSON:
-		return prefixNotes(c.r.body.text, a.path, "the document")
+		return prefixNotes(c.r.body.text, a.path, "the document", d)
 	case onClaims:
-		return prefixNotes(c.r.claims.text, a.path, "the token")
+		return prefixNotes(c.r.claims.text, a.path, "the token", d)
 	case onHeaders:
 		names := make([]string, 0, len(c.r.Header))
 		for name := range c.r.Header {
 			names = append(names, name)
 		}
-		return nearby(a.path, names, "headers")
+		return nearby(a.path, names, "headers", d)
 	case onCookies:
 		var names []string
 		for _, k := range c.r.Cookies {
 			names = append(names, k.Name)
 		}
-		return nearby(a.path, names, "cookies")
+		return nearby(a.path, names, "cookies", d)
 	}
 	return nil
 }
 
 // nearby proposes a name, or lists those that are there.
-func nearby(name string, names []string, what string) []string {
+func nearby(name string, names []string, what string, d *display) []string {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	if len(names) == 0 {
 		return []string{"there are no " + what}
 	}
 	if s := suggest(name, names); s != "" {
-		return []string{fmt.Sprintf("did you mean %s?", shownPath(s))}
+		return []string{fmt.Sprintf("did you mean %s?", d.path(s))}
 	}
-	return []string{"there are the " + what + " " + listOfNames(names)}
+	return []string{"there are the " + what + " " + listOfNames(names, d)}
 }
 
-func listOfNames(names []string) string {
+func listOfNames(names []string, d *display) string {
 	more := 0
 	if len(names) > maxShownKeys {
 		more = len(names) - maxShownKeys
@@ -331,7 +339,7 @@ func listOfNames(names []string) string {
 	}
 	shown := make([]string, len(names))
 	for i, n := range names {
-		shown[i] = showName(n)
+		shown[i] = showName(d.hidden(n))
 	}
 	s := joinWords(shown)
 	if more > 0 {
@@ -340,7 +348,8 @@ func listOfNames(names []string) string {
 	return s
 }
 
-// showName shows a name bare when it is one word, else quoted.
+// showName shows a name, secrets in it hidden, bare when it is one word, else
+// quoted.
 func showName(s string) string {
 	if s == "" || len(s) > maxShown || strings.ContainsAny(s, " ,\"'`\\") {
 		return quote(s)
@@ -353,10 +362,12 @@ func showName(s string) string {
 	return s
 }
 
-// prefixNotes describes the longest prefix of the path that exists.
-func prefixNotes(doc, of, whole string) []string {
+// prefixNotes describes the longest prefix of the path that exists. Of a path
+// with a secret in it there is none that can be shown: its parts may be those
+// of the secret.
+func prefixNotes(doc, of, whole string, d *display) []string {
 	p, mistake := parsePath(of)
-	if mistake != nil {
+	if mistake != nil || d.hides(of) {
 		return nil
 	}
 	for n := len(p.parts) - 1; n >= 0; n-- {
@@ -373,7 +384,7 @@ func prefixNotes(doc, of, whole string) []string {
 			prefix = shownPath(text)
 		}
 		v := fromJSON(raw)
-		return describe(prefix, n > 0, &v, p, n)
+		return describe(prefix, n > 0, &v, p, n, d)
 	}
 	return nil
 }
@@ -388,7 +399,7 @@ func (p *path) find(doc string) string {
 
 // describe says what the prefix is, and what the part of the path at n, which
 // is not in it, may have meant.
-func describe(prefix string, exists bool, v *value, p *path, n int) []string {
+func describe(prefix string, exists bool, v *value, p *path, n int, d *display) []string {
 	next, whole := &p.parts[n], p.text
 	verb := " has"
 	if exists {
@@ -406,13 +417,13 @@ func describe(prefix string, exists bool, v *value, p *path, n int) []string {
 			if len(names) == 1 {
 				word = " the key "
 			}
-			notes[0] = prefix + verb + word + listOfNames(names)
+			notes[0] = prefix + verb + word + listOfNames(names, d)
 		}
-		if s := p.withDots(n, names); s != "" {
+		if s := p.withDots(n, names, d); s != "" {
 			return append(notes, fmt.Sprintf("did you mean %s?", shownPath(s)))
 		}
 		if s := suggest(next.name, names); next.name != "" && s != "" {
-			notes = append(notes, fmt.Sprintf("did you mean %s?", shownPath(whole[:next.from]+escapeName(s)+whole[next.to:])))
+			notes = append(notes, fmt.Sprintf("did you mean %s?", shownPath(whole[:next.from]+d.name(s)+whole[next.to:])))
 		}
 		return notes
 	case list:
@@ -425,19 +436,19 @@ func describe(prefix string, exists bool, v *value, p *path, n int) []string {
 		return notes
 	}
 	if exists {
-		return []string{prefix + " exists and is " + v.show()}
+		return []string{prefix + " exists and is " + v.show(d)}
 	}
-	return []string{prefix + " is " + v.show()}
+	return []string{prefix + " is " + v.show(d)}
 }
 
 // withDots gives the path with the parts from n on joined into one of the
 // names, when the name has dots in it.
-func (p *path) withDots(n int, names []string) string {
+func (p *path) withDots(n int, names []string, d *display) string {
 	joined := p.parts[n].name
 	for i := n + 1; i < len(p.parts) && p.parts[i-1].plain && p.parts[i].plain; i++ {
 		joined += "." + p.parts[i].name
 		if slices.Contains(names, joined) {
-			return p.text[:p.parts[n].from] + escapeName(joined) + p.text[p.parts[i].to:]
+			return p.text[:p.parts[n].from] + d.name(joined) + p.text[p.parts[i].to:]
 		}
 	}
 	return ""

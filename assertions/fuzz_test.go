@@ -48,7 +48,7 @@ func FuzzCompilePath(f *testing.F) {
 		if found != "" && !gjson.Valid(found) {
 			t.Fatalf("%q: found %q", s, found)
 		}
-		prefixNotes(pathDocument, s, "the document")
+		prefixNotes(pathDocument, s, "the document", nil)
 	})
 }
 
@@ -131,7 +131,7 @@ func FuzzJSONSubject(f *testing.F) {
 			if !same.equal(&v) || !same.includedIn(&v) {
 				t.Fatalf("%s does not equal itself", d.text)
 			}
-			if at := same.firstDifference(&v, ""); at != "" {
+			if at := same.firstDifference(&v, "", nil); at != "" {
 				t.Fatalf("%s differs from itself: %s", d.text, at)
 			}
 		}
@@ -143,7 +143,7 @@ func FuzzJSONSubject(f *testing.F) {
 		if !copied.equal(&v) {
 			t.Fatalf("%s is captured as %+v", d.text, copied)
 		}
-		v.show()
+		v.show(nil)
 		p, mistake := parsePath(path)
 		if mistake != nil {
 			return

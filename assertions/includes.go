@@ -4,7 +4,7 @@ import "fmt"
 
 func compileIncludes(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List && n.Kind != Map {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: includes wants an object or a list, found %s", what, showNode(n)),
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: includes wants an object or a list, found %s", what, c.show.node(n)),
 			"one element or a part of a text is written contains: …")
 		return
 	}
@@ -13,11 +13,11 @@ func compileIncludes(c *compiler, t *test, n *Node, what string) {
 
 func holdsIncludes(t *test, v *value) bool { return t.want.includedIn(v) }
 
-func phraseIncludes(t *test) string {
+func phraseIncludes(t *test, d *display) string {
 	if t.want.form == list {
-		return "a list that includes " + showTree(&t.want, t.domain)
+		return "a list that includes " + d.tree(&t.want, t.domain)
 	}
-	return "an object that includes " + showTree(&t.want, t.domain)
+	return "an object that includes " + d.tree(&t.want, t.domain)
 }
 
 // includedIn reports whether every name and element of t is in v, deep; what

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,6 +56,9 @@ type compiler struct {
 	options   Options
 	// prefixes are those of namespaces, for XPath.
 	prefixes map[string]string
+	// show hides secrets when operands are read at the time of the check; nil
+	// when a file is compiled.
+	show *display
 }
 
 // operatorRows are shared by all that is compiled.
@@ -179,7 +183,7 @@ func (c *compiler) namesFor(d domain) []string {
 }
 
 // resolve gives the matcher with its computed operands read.
-func (m *matcher) resolve(compute Lookup, what string) (*matcher, error) {
+func (m *matcher) resolve(compute Lookup, d *display) (*matcher, error) {
 	if !m.computed {
 		return m, nil
 	}
@@ -187,14 +191,14 @@ func (m *matcher) resolve(compute Lookup, what string) (*matcher, error) {
 	for i := range r.tests {
 		t := &r.tests[i]
 		if t.sub != nil && t.sub.computed {
-			sub, err := t.sub.resolve(compute, what)
+			sub, err := t.sub.resolve(compute, d)
 			if err != nil {
 				return nil, err
 			}
 			t.sub = sub
 		}
 		if t.source != nil {
-			if err := t.read(compute, what); err != nil {
+			if err := t.read(compute, d); err != nil {
 				return nil, err
 			}
 		}
@@ -202,19 +206,20 @@ func (m *matcher) resolve(compute Lookup, what string) (*matcher, error) {
 	return r, nil
 }
 
-// read compiles the operand of t, now that its value can be known.
-func (t *test) read(compute Lookup, what string) error {
+// read compiles the operand of t, now that its value can be known. What the
+// operand is of is the caller's to say.
+func (t *test) read(compute Lookup, d *display) error {
 	n, err := t.source.evaluate(compute)
 	if err != nil {
 		return err
 	}
 	// Every value is taken as one: text with the name of an operator in it
 	// does not become an operator.
-	c := &compiler{}
+	c := &compiler{show: d}
 	t.source = nil
-	t.op.compile(c, t, &n, what)
+	t.op.compile(c, t, &n, "")
 	if len(c.problems) > 0 {
-		return errors.New(c.problems[0].Message)
+		return errors.New(strings.TrimPrefix(c.problems[0].Message, ": "))
 	}
 	return nil
 }

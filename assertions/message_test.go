@@ -163,6 +163,7 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if string(want) != got {
-		t.Errorf("%s differs; run with -update and look at the difference\n%s", file, diffTexts(string(want), got))
+		diff, _ := (*display)(nil).diffTexts(string(want), got)
+		t.Errorf("%s differs; run with -update and look at the difference\n%s", file, diff)
 	}
 }

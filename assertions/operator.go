@@ -1,10 +1,12 @@
 package assertions
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"math/big"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -52,7 +54,7 @@ type operator struct {
 	compile func(c *compiler, t *test, n *Node, what string)
 	holds   func(t *test, v *value) bool
 	// phrase is the operand in words: want …
-	phrase func(t *test) string
+	phrase func(t *test, d *display) string
 }
 
 // sameDomain is the domain within not, which is that of not itself.
@@ -107,21 +109,21 @@ func operators() []operator {
 			doc:     "Text that begins with the operand.",
 			example: "id: {starts-with: ORD-}",
 			schema:  scalarSchema, compile: compileText, holds: holdsStartsWith,
-			phrase: func(t *test) string { return "text starting with " + quote(t.word) },
+			phrase: func(t *test, d *display) string { return "text starting with " + d.quote(t.word) },
 		},
 		{
 			name: "ends-with", operand: "text", on: domainJSON | domainText | domainScope,
 			doc:     "Text that ends with the operand.",
 			example: "file: {ends-with: .xml}",
 			schema:  scalarSchema, compile: compileText, holds: holdsEndsWith,
-			phrase: func(t *test) string { return "text ending with " + quote(t.word) },
+			phrase: func(t *test, d *display) string { return "text ending with " + d.quote(t.word) },
 		},
 		{
 			name: "matches", operand: "a regular expression", on: domainJSON | domainText | domainScope,
 			doc:     "Text in which the regular expression (RE2) is found; ^ and $ bind it to the ends.",
 			example: "id: {matches: '^[A-Z]{3}-\\d+$'}",
 			schema:  scalarSchema, compile: compileMatches, holds: holdsMatches,
-			phrase: func(t *test) string { return "text matching " + quote(t.word) },
+			phrase: func(t *test, d *display) string { return "text matching " + d.quote(t.word) },
 		},
 		{
 			name: "exists", operand: "true or false", on: domainAll, absence: true, all: true,
@@ -140,14 +142,14 @@ func operators() []operator {
 			doc:     "The JSON type; integer is a number without a fraction, 10.0 too.",
 			example: "id: {type: integer}",
 			schema:  typeSchema, compile: compileType, holds: holdsType,
-			phrase: func(t *test) string { return "a value of type " + t.word },
+			phrase: func(t *test, d *display) string { return "a value of type " + d.hidden(t.word) },
 		},
 		{
 			name: "length", operand: "a number or a matcher", on: domainJSON | domainText | domainScopes | domainScope, nested: domainCount,
 			doc:     "The number of characters of text, elements of a list, names of an object.",
 			example: "lines: {length: {gte: 1}}",
 			schema:  matcherReference, compile: compileNested, holds: holdsLength,
-			phrase: func(t *test) string { return "a length of " + t.sub.phrase() },
+			phrase: func(t *test, d *display) string { return "a length of " + t.sub.phrase(d) },
 		},
 		{
 			name: "includes", operand: "an object or a list", on: domainJSON | domainScopes,
@@ -160,21 +162,21 @@ func operators() []operator {
 			doc:     "Every element of the list matches; an empty list has none that does not.",
 			example: "lines.#.qty: {each: {gt: 0}}",
 			schema:  matcherReference, compile: compileNested, holds: holdsEach,
-			phrase: func(t *test) string { return "each element to be " + t.sub.phrase() },
+			phrase: func(t *test, d *display) string { return "each element to be " + t.sub.phrase(d) },
 		},
 		{
 			name: "any", operand: "a value or a matcher", on: domainJSON | domainScopes, nested: domainJSON,
 			doc:     "At least one element of the list matches.",
 			example: "lines: {any: {includes: {sku: A-100}}}",
 			schema:  matcherReference, compile: compileNested, holds: holdsAny,
-			phrase: func(t *test) string { return "an element that is " + t.sub.phrase() },
+			phrase: func(t *test, d *display) string { return "an element that is " + t.sub.phrase(d) },
 		},
 		{
 			name: "none", operand: "a value or a matcher", on: domainJSON | domainScopes, nested: domainJSON,
 			doc:     "No element of the list matches.",
 			example: "lines.#.state: {none: failed}",
 			schema:  matcherReference, compile: compileNested, holds: holdsNone,
-			phrase: func(t *test) string { return "no element that is " + t.sub.phrase() },
+			phrase: func(t *test, d *display) string { return "no element that is " + t.sub.phrase(d) },
 		},
 		{
 			name: "approx", operand: "{value, delta}", on: domainJSON | domainText | domainNumbers,
@@ -210,13 +212,13 @@ func (c *compiler) operand(n *Node, d domain, what string) (operand, bool) {
 		if n.Kind == Null {
 			hint = "what must not be there is written exists: false"
 		}
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want text, found %s", what, showNode(n)), hint)
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want text, found %s", what, c.show.node(n)), hint)
 		return operand{}, false
 	case domainScopes:
 		if n.Kind == List {
 			return operand{want: treeOf(n)}, true
 		}
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a list of scopes, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a list of scopes, found %s", what, c.show.node(n)))
 		return operand{}, false
 	case domainStatus:
 		return c.statusOperand(n, what)
@@ -245,7 +247,7 @@ func (c *compiler) statusOperand(n *Node, what string) (operand, bool) {
 		}
 	}
 	c.problem(n.Place, "invalid-matcher",
-		fmt.Sprintf("%s: want a number from 100 to 599, or a class such as 2xx, found %s", what, showNode(n)))
+		fmt.Sprintf("%s: want a number from 100 to 599, or a class such as 2xx, found %s", what, c.show.node(n)))
 	return operand{}, false
 }
 
@@ -262,7 +264,7 @@ func (c *compiler) number(n *Node, d domain, what string) (decimal, bool) {
 			return num, true
 		}
 	}
-	c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number, found %s", what, showNode(n)), orderHint(n)...)
+	c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number, found %s", what, c.show.node(n)), orderHint(n)...)
 	return decimal{}, false
 }
 
@@ -283,10 +285,10 @@ func orderHint(n *Node) []string {
 func (c *compiler) duration(n *Node, what string) (decimal, bool) {
 	s, ok := scalarText(n)
 	if !ok {
-		c.problem(n.Place, "invalid-duration", fmt.Sprintf("%s: want a duration such as 500ms, 2s or 5m, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-duration", fmt.Sprintf("%s: want a duration such as 500ms, 2s or 5m, found %s", what, c.show.node(n)))
 		return decimal{}, false
 	}
-	d, err := parseDuration(s)
+	d, err := parseDuration(s, c.show)
 	if err != nil {
 		c.problem(n.Place, "invalid-duration", what+": "+err.Error())
 		return decimal{}, false
@@ -297,10 +299,10 @@ func (c *compiler) duration(n *Node, what string) (decimal, bool) {
 func (c *compiler) size(n *Node, what string) (decimal, bool) {
 	s, ok := scalarText(n)
 	if !ok || n.Kind == Bool {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number of bytes or a size such as 64KB, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: want a number of bytes or a size such as 64KB, found %s", what, c.show.node(n)))
 		return decimal{}, false
 	}
-	d, err := parseSize(s)
+	d, err := parseSize(s, c.show)
 	if err != nil {
 		c.problem(n.Place, "invalid-matcher", what+": "+err.Error())
 		return decimal{}, false
@@ -337,7 +339,7 @@ func grants(granted, want string) bool {
 	return ok && applicationName.MatchString(prefix)
 }
 
-func phraseEquals(t *test) string { return showTree(&t.want, t.domain) }
+func phraseEquals(t *test, d *display) string { return d.tree(&t.want, t.domain) }
 
 func compileNested(c *compiler, t *test, n *Node, what string) {
 	d := t.op.nested
@@ -372,13 +374,13 @@ func (m *matcher) aboutAbsence() bool {
 	return true
 }
 
-func phraseNot(t *test) string { return "not " + t.sub.phrase() }
+func phraseNot(t *test, d *display) string { return "not " + t.sub.phrase(d) }
 
 // phrase is what a matcher wants, in words.
-func (m *matcher) phrase() string {
+func (m *matcher) phrase(d *display) string {
 	words := make([]string, len(m.tests))
 	for i := range m.tests {
-		words[i] = m.tests[i].op.phrase(&m.tests[i])
+		words[i] = m.tests[i].op.phrase(&m.tests[i], d)
 	}
 	return cut(strings.Join(words, " and "), maxShown)
 }
@@ -396,13 +398,13 @@ func comparison(name, words, doc, example string, ok func(sign int) bool) operat
 			sign, is := v.compare(&t.limits.low)
 			return is && ok(sign)
 		},
-		phrase: func(t *test) string { return words + t.want.text },
+		phrase: func(t *test, d *display) string { return words + d.hidden(t.want.text) },
 	}
 }
 
 func compileBetween(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List || len(n.Items) != 2 {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: between wants a list of two, [low, high], found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: between wants a list of two, [low, high], found %s", what, c.show.node(n)))
 		return
 	}
 	low, ok := c.number(&n.Items[0], t.domain, what)
@@ -421,7 +423,7 @@ func holdsBetween(t *test, v *value) bool {
 	return ok && low >= 0 && high <= 0
 }
 
-func phraseBetween(t *test) string { return "a value between " + t.word }
+func phraseBetween(t *test, d *display) string { return "a value between " + d.hidden(t.word) }
 
 func compileApprox(c *compiler, t *test, n *Node, what string) {
 	var at, delta *Node
@@ -433,13 +435,13 @@ func compileApprox(c *compiler, t *test, n *Node, what string) {
 			case "delta":
 				delta = &f.Value
 			default:
-				c.problem(f.Place, "invalid-matcher", fmt.Sprintf("%s: unknown key %s in approx%s", what, quote(f.Name), didYouMean(f.Name, []string{"value", "delta"})))
+				c.problem(f.Place, "invalid-matcher", fmt.Sprintf("%s: unknown key %s in approx%s", what, c.show.quote(f.Name), didYouMean(f.Name, []string{"value", "delta"})))
 				return
 			}
 		}
 	}
 	if at == nil || delta == nil {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants {value: NUMBER, delta: NUMBER}, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: approx wants {value: NUMBER, delta: NUMBER}, found %s", what, c.show.node(n)))
 		return
 	}
 	a, ok := c.number(at, t.domain, what)
@@ -477,11 +479,11 @@ func around(at, delta *decimal) (low, high decimal, ok bool) {
 	return low, high, ok
 }
 
-func phraseApprox(t *test) string { return t.word }
+func phraseApprox(t *test, d *display) string { return d.hidden(t.word) }
 
 func compileOneOf(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != List || len(n.Items) == 0 {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: one-of wants a list of values, found %s", what, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: one-of wants a list of values, found %s", what, c.show.node(n)))
 		return
 	}
 	for i := range n.Items {
@@ -500,10 +502,10 @@ func holdsOneOf(t *test, v *value) bool {
 	return false
 }
 
-func phraseOneOf(t *test) string {
+func phraseOneOf(t *test, d *display) string {
 	words := make([]string, len(t.wants))
 	for i := range t.wants {
-		words[i] = showTree(&t.wants[i].want, t.domain)
+		words[i] = d.tree(&t.wants[i].want, t.domain)
 	}
 	return cut("one of "+strings.Join(words, ", "), maxShown)
 }
@@ -558,7 +560,7 @@ func (t *test) contained(v *value) (yes, can bool) {
 	return false, false
 }
 
-func phraseContains(t *test) string {
+func phraseContains(t *test, d *display) string {
 	where := "something"
 	switch {
 	case t.domain&(domainText|domainScope) != 0:
@@ -566,17 +568,17 @@ func phraseContains(t *test) string {
 	case t.domain == domainScopes || t.want.form == list || t.want.form == object:
 		where = "a list"
 	}
-	return where + " containing " + showTree(&t.want, t.domain)
+	return where + " containing " + d.tree(&t.want, t.domain)
 }
 
-func phraseNotContains(t *test) string {
-	return strings.Replace(phraseContains(t), "containing", "without", 1)
+func phraseNotContains(t *test, d *display) string {
+	return strings.Replace(phraseContains(t, d), "containing", "without", 1)
 }
 
 func compileText(c *compiler, t *test, n *Node, what string) {
 	s, ok := scalarText(n)
 	if !ok {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants text, found %s", what, t.op.name, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants text, found %s", what, t.op.name, c.show.node(n)))
 		return
 	}
 	t.word = s
@@ -594,7 +596,7 @@ func holdsEndsWith(t *test, v *value) bool {
 
 func compileMatches(c *compiler, t *test, n *Node, what string) {
 	compileText(c, t, n, what)
-	re, err := compileRegexp(t.word)
+	re, err := compileRegexp(t.word, c.show)
 	if err != nil {
 		c.problem(n.Place, "invalid-regexp", fmt.Sprintf("%s: matches wants a regular expression: %s", what, err))
 		return
@@ -602,13 +604,17 @@ func compileMatches(c *compiler, t *test, n *Node, what string) {
 	t.regexp = re
 }
 
-func compileRegexp(s string) (*regexp.Regexp, error) {
+func compileRegexp(s string, d *display) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(s)
-	if err != nil {
-		return nil, fmt.Errorf("%s is not a regular expression (RE2): %s", quote(s),
-			strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	if err == nil {
+		return re, nil
 	}
-	return re, nil
+	mistake := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+	if e, ok := errors.AsType[*syntax.Error](err); ok && d.hides(s) {
+		// The part of the expression that is wrong may be a part of a secret.
+		mistake = string(e.Code)
+	}
+	return nil, fmt.Errorf("%s is not a regular expression (RE2): %s", d.quote(s), mistake)
 }
 
 func holdsMatches(t *test, v *value) bool {
@@ -618,7 +624,7 @@ func holdsMatches(t *test, v *value) bool {
 
 func compileYes(c *compiler, t *test, n *Node, what string) {
 	if n.Kind != Bool {
-		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants true or false, found %s", what, t.op.name, showNode(n)))
+		c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: %s wants true or false, found %s", what, t.op.name, c.show.node(n)))
 		return
 	}
 	t.yes = n.Text == "true"
@@ -626,7 +632,7 @@ func compileYes(c *compiler, t *test, n *Node, what string) {
 
 func holdsExists(t *test, v *value) bool { return t.yes == (v.form != absent) }
 
-func phraseExists(t *test) string {
+func phraseExists(t *test, _ *display) string {
 	if t.yes {
 		return "anything"
 	}
@@ -638,7 +644,7 @@ func holdsEmpty(t *test, v *value) bool {
 	return ok && t.yes == (n == 0)
 }
 
-func phraseEmpty(t *test) string {
+func phraseEmpty(t *test, _ *display) string {
 	if t.yes {
 		return "something empty"
 	}
@@ -686,7 +692,7 @@ func compileType(c *compiler, t *test, n *Node, what string) {
 		}
 	}
 	c.problem(n.Place, "invalid-matcher", fmt.Sprintf("%s: type wants one of %s, found %s%s", what,
-		joinWords(typeNames()), showNode(n), didYouMean(n.Text, typeNames())))
+		joinWords(typeNames()), c.show.node(n), didYouMean(n.Text, typeNames())))
 }
 
 func holdsType(t *test, v *value) bool {
@@ -762,7 +768,7 @@ func moment(name, doc, example string, ok func(sign int) bool) operator {
 			at, is := parseMoment(n.Text, t.domain == domainText)
 			if n.Kind != Text || !is {
 				c.problem(n.Place, "invalid-matcher", fmt.Sprintf(
-					"%s: %s wants a point in time such as 2026-01-31T12:00:00Z or /Date(1769860800000)/, found %s", what, name, showNode(n)))
+					"%s: %s wants a point in time such as 2026-01-31T12:00:00Z or /Date(1769860800000)/, found %s", what, name, c.show.node(n)))
 				return
 			}
 			t.moment, t.word = &at, n.Text
@@ -775,6 +781,6 @@ func moment(name, doc, example string, ok func(sign int) bool) operator {
 			at, is := parseMoment(s, t.domain == domainText)
 			return is && ok(at.Compare(*t.moment))
 		},
-		phrase: func(t *test) string { return "a time " + name + " " + t.word },
+		phrase: func(t *test, d *display) string { return "a time " + name + " " + d.hidden(t.word) },
 	}
 }

@@ -3,6 +3,7 @@ package assertions
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -17,33 +18,90 @@ const (
 	maxShownKeys = 12
 )
 
-// quote shows text in quotes, cut visibly when it is long; control characters
-// and bytes that are not UTF-8 are escaped.
-func quote(s string) string {
-	head, n := headOf(s)
-	if len(head) == len(s) {
-		return strconv.Quote(s)
-	}
-	return strconv.Quote(head) + "… (" + strconv.Itoa(n) + " characters)"
+// display shows values without the secrets in them: a secret is looked for in
+// the whole of a text, before that is cut and quoted. A nil display hides
+// nothing. It lives no longer than one judgement, since further secrets may be
+// known after it.
+type display struct {
+	hide func(string) string
+	// known holds what long texts look like: a body may be shown in each of
+	// many failures.
+	known map[string]string
 }
 
-// headOf gives the part of s that is shown, and the characters of all of it.
-func headOf(s string) (string, int) {
-	if len(s) <= maxShown {
-		return s, 0
+// orNew gives d, or one with hide when there is none yet.
+func (d *display) orNew(hide func(string) string) *display {
+	if d != nil {
+		return d
 	}
-	n, end := 0, 0
+	return &display{hide: hide}
+}
+
+// minKnown is the length in bytes from which a text is remembered.
+const minKnown = 4 << 10
+
+// hidden gives s without the secrets in it.
+func (d *display) hidden(s string) string {
+	if d == nil || d.hide == nil || s == "" {
+		return s
+	}
+	if len(s) < minKnown {
+		return d.hide(s)
+	}
+	h, ok := d.known[s]
+	if !ok {
+		if d.known == nil {
+			d.known = map[string]string{}
+		}
+		h = d.hide(s)
+		d.known[s] = h
+	}
+	return h
+}
+
+// hides reports whether there is a secret in s.
+func (d *display) hides(s string) bool { return d.hidden(s) != s }
+
+// path shows a path or name on one line.
+func (d *display) path(p string) string { return shownPath(d.hidden(p)) }
+
+// name shows a name as a component of a path.
+func (d *display) name(s string) string {
+	if h := d.hidden(s); h != s {
+		return shownPath(h) // as it is; it leads nowhere
+	}
+	return escapeName(s)
+}
+
+// quote shows text in quotes, cut visibly when it is long; control characters
+// and bytes that are not UTF-8 are escaped.
+func (d *display) quote(s string) string {
+	shown := d.hidden(s)
+	head := headOf(shown)
+	if len(head) == len(shown) {
+		return strconv.Quote(shown)
+	}
+	return strconv.Quote(head) + "… (" + strconv.Itoa(utf8.RuneCountInString(s)) + " characters)"
+}
+
+// quote shows text of a file in quotes.
+func quote(s string) string {
+	return (*display)(nil).quote(s)
+}
+
+// headOf gives the part of s that is shown.
+func headOf(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	n := 0
 	for i := range s {
 		if n == maxShown {
-			end = i
-			break
+			return s[:i]
 		}
 		n++
 	}
-	if end == 0 {
-		return s, n
-	}
-	return s[:end], utf8.RuneCountInString(s)
+	return s
 }
 
 // cut shortens what is not quoted; it is escaped so that it stays one line.
@@ -58,25 +116,25 @@ func cut(s string, limit int) string {
 	return s
 }
 
-// showTree shows an operand.
-func showTree(t *tree, d domain) string {
+// tree shows an operand.
+func (d *display) tree(t *tree, on domain) string {
 	switch {
-	case t.form == text && d&domainNumbers != 0:
-		return t.text
+	case t.form == text && on&domainNumbers != 0:
+		return d.hidden(t.text)
 	case t.form == text:
-		return quote(t.text)
+		return d.quote(t.text)
 	case t.form == list || t.form == object:
 		var b strings.Builder
-		writeCompact(&b, t)
+		d.writeCompact(&b, t)
 		return cut(b.String(), maxShown)
 	case t.form == null:
 		return "null"
 	}
-	return cut(t.text, maxShown)
+	return cut(d.hidden(t.text), maxShown)
 }
 
 // writeCompact writes JSON on one line, and stops soon after what is shown.
-func writeCompact(b *strings.Builder, t *tree) {
+func (d *display) writeCompact(b *strings.Builder, t *tree) {
 	if b.Len() > 4*maxShown {
 		return
 	}
@@ -87,7 +145,7 @@ func writeCompact(b *strings.Builder, t *tree) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeCompact(b, &t.items()[i])
+			d.writeCompact(b, &t.items()[i])
 		}
 		b.WriteByte(']')
 	case object:
@@ -96,43 +154,47 @@ func writeCompact(b *strings.Builder, t *tree) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString(strconv.Quote(t.members()[i].name))
+			b.WriteString(strconv.Quote(d.hidden(t.members()[i].name)))
 			b.WriteByte(':')
-			writeCompact(b, &t.members()[i].value)
+			d.writeCompact(b, &t.members()[i].value)
 		}
 		b.WriteByte('}')
 	case text:
-		b.WriteString(quote(t.text))
+		b.WriteString(d.quote(t.text))
 	case null:
 		b.WriteString("null")
 	default:
-		b.WriteString(t.text)
+		b.WriteString(d.hidden(t.text))
 	}
 }
 
 // showNode shows what was found in a file where something else was wanted.
-func showNode(n *Node) string {
+func showNode(n *Node) string { return (*display)(nil).node(n) }
+
+// node shows what was found in a file, or computed, where something else was
+// wanted.
+func (d *display) node(n *Node) string {
 	switch n.Kind {
 	case Text:
-		return "text " + quote(n.Text)
+		return "text " + d.quote(n.Text)
 	case Number, Bool:
-		return cut(n.Text, maxShown)
+		return cut(d.hidden(n.Text), maxShown)
 	}
 	return n.Kind.String()
 }
 
 // show shows what was found.
-func (v *value) show() string {
+func (v *value) show(d *display) string {
 	switch v.form {
 	case absent:
 		return "nothing"
 	case text:
 		if len(v.others) > 0 {
-			return quote(v.text) + " (" + strconv.Itoa(len(v.others)) + " values)"
+			return d.quote(v.text) + " (" + strconv.Itoa(len(v.others)) + " values)"
 		}
-		return quote(v.text)
+		return d.quote(v.text)
 	case list, object:
-		return showJSON(v.text)
+		return d.json(v.text)
 	case number:
 		switch v.domain {
 		case domainDuration:
@@ -143,7 +205,7 @@ func (v *value) show() string {
 			return strconv.FormatInt(v.whole, 10)
 		}
 	}
-	return cut(v.text, maxShown)
+	return cut(d.hidden(v.text), maxShown)
 }
 
 func showDuration(ns int64) string {
@@ -154,10 +216,11 @@ func showDuration(ns int64) string {
 	return d.String()
 }
 
-// showJSON shows the beginning of a list or object, without blanks between its
-// parts, and how much there is of it.
-func showJSON(raw string) string {
-	part, whole := raw, true
+// json shows the beginning of a list or object, without blanks between its
+// parts, and how much there is of it. What is hidden in it may have taken
+// quotes and brackets with it.
+func (d *display) json(raw string) string {
+	part, whole := d.hidden(raw), true
 	if len(part) > 4*maxShown {
 		part, whole = part[:4*maxShown], false
 	}
@@ -205,23 +268,77 @@ const (
 )
 
 // diffTrees compares two documents, pretty-printed with sorted names: "-" is
-// wanted, "+" is found. Empty when one of them is too large.
-func diffTrees(want, got *tree) string {
+// wanted, "+" is found. Empty when one of them is too large. The note is that
+// of hiddenDifference.
+func (d *display) diffTrees(want, got *tree) (diff, note string) {
 	var a, b bytes.Buffer
 	if !writePretty(&a, want, 0) || !writePretty(&b, got, 0) {
-		return ""
+		return "", ""
 	}
-	a.WriteByte('\n')
-	b.WriteByte('\n')
-	return unified(a.Bytes(), b.Bytes())
+	return d.diffLines(a.String(), b.String())
 }
 
-// diffTexts compares two texts by line.
-func diffTexts(want, got string) string {
+// diffTexts compares two texts by line, as they are shown.
+func (d *display) diffTexts(want, got string) (diff, note string) {
 	if len(want) > maxDiffBytes || len(got) > maxDiffBytes {
+		return "", ""
+	}
+	return d.diffLines(want, got)
+}
+
+func (d *display) diffLines(want, got string) (diff, note string) {
+	return unified(withLineEnd(d.hidden(want)), withLineEnd(d.hidden(got))), d.hiddenDifference(want, got)
+}
+
+// hiddenDifference says that texts look alike, or that some of their lines do,
+// since they differ in what is hidden; "" when they do not.
+func (d *display) hiddenDifference(want, got string) string {
+	a, b := d.hidden(want), d.hidden(got)
+	if want == got || (a == want && b == got) {
 		return ""
 	}
-	return unified(withLineEnd(want), withLineEnd(got))
+	if a == b {
+		return "the difference is in what is hidden"
+	}
+	if alike(want, a, got, b) {
+		return "there are lines that differ only in what is hidden"
+	}
+	return ""
+}
+
+// alike reports whether a line of got looks like lines of want and is none of
+// them. Where a secret of several lines was hidden nothing is known.
+func alike(want, shownWant, got, shownGot string) bool {
+	wanted, shown := map[string]struct{}{}, map[string]struct{}{}
+	for line, as := range pairs(want, shownWant) {
+		wanted[line] = struct{}{}
+		if line != as {
+			shown[as] = struct{}{}
+		}
+	}
+	for line, as := range pairs(got, shownGot) {
+		_, looks := shown[as]
+		if _, is := wanted[line]; looks && !is {
+			return true
+		}
+	}
+	return false
+}
+
+// pairs gives each line of a text and what it is shown as; none when there are
+// not as many of them.
+func pairs(s, shown string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		a, b := strings.Split(s, "\n"), strings.Split(shown, "\n")
+		if len(a) != len(b) {
+			return
+		}
+		for i := range a {
+			if !yield(a[i], b[i]) {
+				return
+			}
+		}
+	}
 }
 
 func withLineEnd(s string) []byte {

@@ -200,11 +200,11 @@ type assertion struct {
 	kind   subjectKind
 }
 
-func (a *assertion) what() string {
+func (a *assertion) what(d *display) string {
 	if a.path == "" {
 		return a.subject
 	}
-	return a.subject + " " + shownPath(a.path)
+	return a.subject + " " + d.path(a.path)
 }
 
 // shownPath keeps a path on one line, whatever is in it.
@@ -317,7 +317,7 @@ func (c *compiler) entry(e *Expectation, s *subject, f *Field) {
 		a.parsed = c.path(f.Name, f.Place, s.name)
 		ok = a.parsed != nil
 	}
-	a.match = c.matcher(&f.Value, f.Place, s.domain, a.what())
+	a.match = c.matcher(&f.Value, f.Place, s.domain, a.what(c.show))
 	if ok {
 		e.add(a)
 	}

@@ -11,19 +11,19 @@ import (
 )
 
 // parseDuration reads a duration with its unit, such as 500ms, 2s or 1m30s.
-func parseDuration(s string) (time.Duration, error) {
+func parseDuration(s string, shown *display) (time.Duration, error) {
 	d, err := time.ParseDuration(s)
 	// As everywhere in the language: no sign, and a bare 0 has no unit either.
 	if err != nil || s[0] < '0' || s[0] > '9' || digitsEnd(s, len(s)-1) == len(s) {
-		return 0, fmt.Errorf("%s is not a duration: want a number with a unit, such as 500ms, 2s or 5m", quote(s))
+		return 0, fmt.Errorf("%s is not a duration: want a number with a unit, such as 500ms, 2s or 5m", shown.quote(s))
 	}
 	return d, nil
 }
 
 // parseSize reads a number of bytes: a bare number, or one with a unit, in any
 // case. KB is 1000 bytes, KiB is 1024.
-func parseSize(s string) (decimal, error) {
-	wrong := fmt.Errorf("%s is not a size: want a number of bytes, or one with a unit such as 64KB (64000 bytes) or 64KiB (65536 bytes)", quote(s))
+func parseSize(s string, shown *display) (decimal, error) {
+	wrong := fmt.Errorf("%s is not a size: want a number of bytes, or one with a unit such as 64KB (64000 bytes) or 64KiB (65536 bytes)", shown.quote(s))
 	n := strings.TrimRight(s, "BbIiKkMmGg ")
 	d, ok := parseDecimal(n)
 	if !ok {

@@ -477,7 +477,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	}
 	r.checked = &assertions.Result{
 		Status: response.Status, Header: response.Header, Body: response.Body,
-		Duration: response.Duration, Cookies: cookies(response.Header),
+		Duration: response.Duration, Cookies: cookies(response.Header), Hide: x.session.redactor.String,
 	}
 	r.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
 	return r, nil

@@ -122,6 +122,7 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 			Body:     answer.Response.Body,
 			Duration: answer.Response.Duration,
 			Cookies:  cookies(answer.Response.Header),
+			Hide:     x.session.redactor.String,
 		},
 	}
 	x.learnCookies(answer.Response.Header)
