@@ -356,17 +356,25 @@ func (x *execution) attempt(ctx context.Context, st *step, first *trouble) (r *r
 	if t != nil || r == nil || r.checked == nil {
 		return r, nil, t
 	}
+	// What is captured may be a secret that a failed assertion would show. Its
+	// variables hold from the next step on, but for the redactor at once.
+	var captured []assertions.Captured
+	var missing []assertions.Failure
+	if st.captures != nil {
+		captured, missing = st.captures.Take(r.checked, x.compute)
+		for _, v := range captured {
+			if v.Secret || x.scenario.secrets[v.Name] {
+				x.learn(v.Name, v.Value)
+			}
+		}
+	}
 	if st.expect != nil {
 		failures = st.expect.Check(r.checked, x.compute)
 	}
-	if st.captures != nil {
-		captured, missing := st.captures.Take(r.checked, x.compute)
-		for _, v := range captured {
-			x.set(v.Name, v.Value, v.Secret)
-		}
-		failures = append(failures, missing...)
+	for _, v := range captured {
+		x.set(v.Name, v.Value, false)
 	}
-	return r, failures, nil
+	return r, append(failures, missing...), nil
 }
 
 // compute evaluates an operand of the step in progress.

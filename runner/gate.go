@@ -11,23 +11,108 @@ import (
 )
 
 // gate is the one way out of a run: every string of an event passes the
-// redactor here, and events leave one at a time.
+// redactor here, and events leave in batches from one goroutine, which works
+// while the next requests are on their way. An event waits for batchEvery at
+// most.
 type gate struct {
 	redactor *secret.Redactor
 	run      string
+	emit     func([]*Event)
 
-	mu   sync.Mutex
-	emit func(*Event)
+	mu      sync.Mutex
+	room    sync.Cond // signalled when pending was taken
+	pending []*Event
+	arrived chan struct{} // holds a token when something is pending
+	many    chan struct{} // holds a token when much is
+	closing chan struct{}
+	done    chan struct{}
 }
 
-// send stamps the event, cleans it and emits it.
+// batchEvery bounds how long an event waits for others, batchMost how many
+// wait: beyond it a scenario waits for the reports.
+const (
+	batchEvery = 5 * time.Millisecond
+	batchMost  = 256
+)
+
+// openGate starts the goroutine of a gate; close ends it.
+func openGate(redactor *secret.Redactor, run string, emit func([]*Event)) *gate {
+	g := &gate{
+		redactor: redactor, run: run, emit: emit,
+		arrived: make(chan struct{}, 1), many: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
+	}
+	g.room.L = &g.mu
+	go g.work()
+	return g
+}
+
+func (g *gate) work() {
+	defer close(g.done)
+	wait := time.NewTimer(batchEvery)
+	defer wait.Stop()
+	for open := true; open; {
+		select {
+		case <-g.arrived:
+			wait.Reset(batchEvery)
+			select {
+			case <-wait.C:
+			case <-g.many:
+			case <-g.closing:
+			}
+		case <-g.closing:
+			open = false
+		}
+		g.flush()
+	}
+}
+
+// flush cleans and emits what is pending.
+func (g *gate) flush() {
+	g.mu.Lock()
+	batch := g.pending
+	g.pending = nil
+	g.room.Broadcast()
+	g.mu.Unlock()
+	if len(batch) == 0 {
+		return
+	}
+	for _, e := range batch {
+		g.clean(e)
+	}
+	g.emit(batch)
+}
+
+// send stamps the event and hands it on. The event belongs to the gate then.
 func (g *gate) send(e *Event) {
 	e.Run = g.run
-	e.Time = time.Now().UTC()
-	g.clean(e)
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.emit(e)
+	for len(g.pending) >= batchMost {
+		g.room.Wait()
+	}
+	e.Time = time.Now().UTC()
+	g.pending = append(g.pending, e)
+	n := len(g.pending)
+	g.mu.Unlock()
+	switch n {
+	case 1:
+		signal(g.arrived)
+	case batchMost / 2:
+		signal(g.many)
+	}
+}
+
+// signal puts a token into a channel that holds one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// close waits until every event has been emitted.
+func (g *gate) close() {
+	close(g.closing)
+	<-g.done
 }
 
 func (g *gate) clean(e *Event) {

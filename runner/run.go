@@ -33,12 +33,12 @@ type session struct {
 	steps     Counts
 }
 
-// Run runs the plan and emits its events, one at a time and in an order that
-// is the same for the events of one scenario. It returns when every scenario
-// has ended and cleaned up. Cancel ctx with the cause [Interrupted] when a
-// signal arrives. emit must not keep the event's slices beyond its return
-// unless it owns them; events are not reused.
-func (p *Plan) Run(ctx context.Context, emit func(*Event)) (Summary, error) {
+// Run runs the plan and emits its events, in batches of what happened within
+// some milliseconds, from one goroutine, in an order that is the same for the
+// events of one scenario. It returns when every scenario has ended and cleaned
+// up, and every event has been emitted. Cancel ctx with the cause
+// [Interrupted] when a signal arrives. The events belong to emit.
+func (p *Plan) Run(ctx context.Context, emit func(events []*Event)) (Summary, error) {
 	client, err := httpx.New(httpx.Options{
 		Transport:    p.o.Transport,
 		CA:           p.target.ca,
@@ -53,12 +53,13 @@ func (p *Plan) Run(ctx context.Context, emit func(*Event)) (Summary, error) {
 	defer client.Close()
 	s := &session{
 		plan:     p,
-		gate:     &gate{redactor: p.o.Redactor, run: p.id, emit: emit},
+		gate:     openGate(p.o.Redactor, p.id, emit),
 		client:   client,
 		tokens:   oauth.NewSource(client, p.o.Redactor.AddToken),
 		verifier: oauth.NewVerifier(client),
 		redactor: p.o.Redactor,
 	}
+	defer s.gate.close()
 	started := time.Now()
 	s.gate.send(&Event{Event: RunStart, Info: p.info()})
 	s.all(ctx)

@@ -116,9 +116,11 @@ func allReports(tb testing.TB, dir string) report.Reporter {
 func runPlan(tb testing.TB, plan *runner.Plan, dir string) {
 	tb.Helper()
 	reports := allReports(tb, dir)
-	summary, err := plan.Run(tb.Context(), func(e *runner.Event) {
-		if err := reports.Event(e); err != nil {
-			tb.Error(err)
+	summary, err := plan.Run(tb.Context(), func(batch []*runner.Event) {
+		for _, e := range batch {
+			if err := reports.Event(e); err != nil {
+				tb.Error(err)
+			}
 		}
 	})
 	if err != nil || summary.ExitStatus != 0 {
@@ -330,18 +332,20 @@ func heapGrowth(b *testing.B, t *sandbox.Tenant, dir string, calls int) float64 
 	reports := allReports(b, dir)
 	var early, late uint64
 	done := 0
-	_, err := plan.Run(b.Context(), func(e *runner.Event) {
-		if err := reports.Event(e); err != nil {
-			b.Error(err)
-		}
-		if e.Event != runner.StepEnd {
-			return
-		}
-		switch done++; done {
-		case 500:
-			early = liveHeap()
-		case calls:
-			late = liveHeap()
+	_, err := plan.Run(b.Context(), func(batch []*runner.Event) {
+		for _, e := range batch {
+			if err := reports.Event(e); err != nil {
+				b.Error(err)
+			}
+			if e.Event != runner.StepEnd {
+				continue
+			}
+			switch done++; done {
+			case 500:
+				early = liveHeap()
+			case calls:
+				late = liveHeap()
+			}
 		}
 	})
 	if err := errors.Join(err, reports.Close()); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -99,7 +100,7 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err != nil {
 		return err
 	}
-	summary, err := plan.Run(ctx, reports.event)
+	summary, err := plan.Run(ctx, reports.events)
 	reports.close()
 	if err != nil {
 		return &exitError{status: runner.ExitUnknown, message: err.Error()}
@@ -223,7 +224,10 @@ func hostname() string {
 type reports struct {
 	reporter report.Reporter
 	files    []io.Closer
-	err      error
+	// lines is what the JSON lines are written to; nil without --json.
+	lines       *bufio.Writer
+	flushFailed bool
+	err         error
 }
 
 // openReports opens every report before the first request.
@@ -257,7 +261,10 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 		open(f.junit, func(o *report.Output) (report.Reporter, error) {
 			return report.NewJUnit(o, report.JUnitOptions{Places: places, Hostname: hostname()})
 		}),
-		open(f.json, func(o *report.Output) (report.Reporter, error) { return report.NewJSONLines(o), nil }),
+		open(f.json, func(o *report.Output) (report.Reporter, error) {
+			r.lines = bufio.NewWriterSize(o, 32<<10)
+			return report.NewJSONLines(r.lines), nil
+		}),
 	)
 	if err != nil {
 		r.close()
@@ -279,8 +286,23 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 	return r, nil
 }
 
-func (r *reports) event(e *runner.Event) {
-	if err := r.reporter.Event(e); err != nil {
+// events hands a batch to the reporters. The JSON lines are flushed behind it:
+// who reads them along, or after a crash, finds what has happened.
+func (r *reports) events(batch []*runner.Event) {
+	for _, e := range batch {
+		if err := r.reporter.Event(e); err != nil {
+			r.err = errors.Join(r.err, err)
+		}
+	}
+	r.flush()
+}
+
+func (r *reports) flush() {
+	if r.lines == nil {
+		return
+	}
+	if err := r.lines.Flush(); err != nil && !r.flushFailed {
+		r.flushFailed = true
 		r.err = errors.Join(r.err, err)
 	}
 }
@@ -289,6 +311,7 @@ func (r *reports) close() {
 	if r.reporter != nil {
 		r.err = errors.Join(r.err, r.reporter.Close())
 	}
+	r.flush()
 	for _, f := range r.files {
 		r.err = errors.Join(r.err, f.Close())
 	}

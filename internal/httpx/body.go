@@ -29,6 +29,9 @@ type Body struct {
 	ContentType string
 	// File is where the bytes come from, for a curl line; empty: no file.
 	File string
+	// inMemory says that Open cannot fail. net/http knows readers of memory
+	// and sends them in one packet with the headers, unless they are wrapped.
+	inMemory bool
 }
 
 // TextBody is a body that holds text.
@@ -37,6 +40,7 @@ func TextBody(contentType, text string) *Body {
 		Open:        func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil },
 		Size:        int64(len(text)),
 		ContentType: contentType,
+		inMemory:    true,
 	}
 }
 
@@ -50,6 +54,9 @@ func openSource(b *Body) (reader, error) {
 	r, err := b.Open()
 	if err != nil {
 		return nil, err
+	}
+	if b.inMemory {
+		return r, nil
 	}
 	return source{r}, nil
 }
