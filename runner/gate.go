@@ -31,8 +31,8 @@ type gate struct {
 // batchEvery bounds how long an event waits for others, batchMost how many
 // wait: beyond it a scenario waits for the reports.
 const (
-	batchEvery = 5 * time.Millisecond
-	batchMost  = 256
+	batchEvery = 10 * time.Millisecond
+	batchMost  = 512
 )
 
 // openGate starts the goroutine of a gate; close ends it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -506,7 +507,8 @@ func (a *callAction) request(x *execution) (*httpx.Request, *trouble) {
 			header[f.name] = []string{v}
 		}
 	} else {
-		header = header.Clone()
+		header = make(http.Header, len(a.header)+3)
+		maps.Copy(header, a.header)
 	}
 	r := &httpx.Request{Method: a.method, URL: u, Header: header, Jar: x.jar, FollowRedirects: a.follow}
 	if a.body != nil {
@@ -556,8 +558,11 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 		r.Header["Authorization"] = []string{basic(user, password)}
 	case a.credential == nil:
 	default:
-		if t := a.allowed(r.URL); t != nil {
-			return oauth.Token{}, t
+		// A URL that was known before the run has been checked then.
+		if a.fixed == "" {
+			if t := a.allowed(r.URL); t != nil {
+				return oauth.Token{}, t
+			}
 		}
 		if a.auth == "basic" {
 			r.Header["Authorization"] = []string{basic(a.credential.ClientID, a.credential.ClientSecret.Reveal())}

@@ -19,7 +19,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"iflowtest/internal/report"
 	"iflowtest/internal/sandbox"
 	"iflowtest/internal/secret"
 	"iflowtest/runner"
@@ -94,52 +93,39 @@ func planOf(tb testing.TB, t *sandbox.Tenant, scenario string, o runner.Options)
 	return plan
 }
 
-// allReports gives the three reporters, writing to files in dir and nowhere.
-func allReports(tb testing.TB, dir string) report.Reporter {
+// allReports opens the three reports as the command does, with the files in
+// dir and a console that nobody reads.
+func allReports(tb testing.TB, dir string) *reports {
 	tb.Helper()
-	junit, err := report.Create(filepath.Join(dir, "TEST.xml"))
+	p := &program{out: io.Discard, err: io.Discard}
+	r, err := p.openReports(&global{color: "never"}, &runFlags{
+		junit: filepath.Join(dir, "TEST.xml"), junitPlaces: "never", json: filepath.Join(dir, "run.jsonl"),
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	lines, err := report.Create(filepath.Join(dir, "run.jsonl"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = junit.Close(); _ = lines.Close() })
-	j, err := report.NewJUnit(junit, report.JUnitOptions{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return report.Tee(j, report.NewJSONLines(lines), report.NewConsole(report.ConsoleOptions{Out: io.Discard}))
+	return r
 }
 
 func runPlan(tb testing.TB, plan *runner.Plan, dir string) {
 	tb.Helper()
-	reports := allReports(tb, dir)
-	summary, err := plan.Run(tb.Context(), func(batch []*runner.Event) {
-		for _, e := range batch {
-			if err := reports.Event(e); err != nil {
-				tb.Error(err)
-			}
-		}
-	})
-	if err != nil || summary.ExitStatus != 0 {
+	r := allReports(tb, dir)
+	summary, err := plan.Run(tb.Context(), r.events)
+	r.close()
+	if err := errors.Join(err, r.err); err != nil || summary.ExitStatus != 0 {
 		tb.Fatal(err, summary)
-	}
-	if err := reports.Close(); err != nil {
-		tb.Fatal(err)
 	}
 }
 
 // bearer gets a token the bare way.
-func bearer(tb testing.TB, t *sandbox.Tenant) string {
+func bearer(tb testing.TB, client *http.Client, t *sandbox.Tenant) string {
 	tb.Helper()
 	var key struct {
 		OAuth struct{ ClientID, ClientSecret, TokenURL string } `json:"oauth"`
 	}
 	decode(tb, t.Keys()[0].JSON, &key)
 	form := strings.NewReader("grant_type=client_credentials&client_id=" + queryEscape(key.OAuth.ClientID) + "&client_secret=" + queryEscape(key.OAuth.ClientSecret))
-	response, err := http.Post(key.OAuth.TokenURL, "application/x-www-form-urlencoded", form)
+	response, err := client.Post(key.OAuth.TokenURL, "application/x-www-form-urlencoded", form)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -156,10 +142,12 @@ func bearer(tb testing.TB, t *sandbox.Tenant) string {
 }
 
 // floor sends the requests of manyCalls, that for the token included, with
-// net/http alone.
+// net/http alone: with a client of its own, as a run has one.
 func floor(tb testing.TB, t *sandbox.Tenant, n int) {
 	tb.Helper()
-	token := bearer(tb, t)
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	token := bearer(tb, client, t)
 	url := t.URL(sandbox.Runtime) + "/http/orders"
 	for i := range n {
 		request, err := http.NewRequestWithContext(tb.Context(), http.MethodPost, url, bytes.NewReader(fmt.Appendf(nil, `{"sku":"A-%d","qty":2}`, i)))
@@ -168,7 +156,7 @@ func floor(tb testing.TB, t *sandbox.Tenant, n int) {
 		}
 		request.Header.Set("Authorization", "Bearer "+token)
 		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -329,14 +317,12 @@ func BenchmarkMemory(b *testing.B) {
 func heapGrowth(b *testing.B, t *sandbox.Tenant, dir string, calls int) float64 {
 	b.Helper()
 	plan := planOf(b, t, manyCalls(calls), runner.Options{})
-	reports := allReports(b, dir)
+	r := allReports(b, dir)
 	var early, late uint64
 	done := 0
 	_, err := plan.Run(b.Context(), func(batch []*runner.Event) {
+		r.events(batch)
 		for _, e := range batch {
-			if err := reports.Event(e); err != nil {
-				b.Error(err)
-			}
 			if e.Event != runner.StepEnd {
 				continue
 			}
@@ -348,7 +334,8 @@ func heapGrowth(b *testing.B, t *sandbox.Tenant, dir string, calls int) float64 
 			}
 		}
 	})
-	if err := errors.Join(err, reports.Close()); err != nil {
+	r.close()
+	if err := errors.Join(err, r.err); err != nil {
 		b.Fatal(err)
 	}
 	return (float64(late) - float64(early)) / 1e6

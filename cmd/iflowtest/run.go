@@ -200,7 +200,7 @@ func smallHeap() (done func()) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		debug.SetGCPercent(int(max(30, min(100, 100*bound/max(m.HeapAlloc, 1)))))
+		debug.SetGCPercent(int(max(30, min(400, 100*bound/max(m.HeapAlloc, 1)))))
 	}
 }
 
