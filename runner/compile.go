@@ -154,7 +154,6 @@ type step struct {
 	expect   *assertions.Expectation
 	captures *assertions.Captures
 	computed []*expression.Template
-	asks     bool
 }
 
 // Compile turns what was loaded into a plan. It reports everything that is

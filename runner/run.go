@@ -108,13 +108,6 @@ func (s *session) all(ctx context.Context) {
 	workers.Wait()
 }
 
-// add notes why the run does not end with 0.
-func (s *session) add(c class) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.classes |= c
-}
-
 // count counts an outcome.
 func (c *Counts) count(o Outcome, flaky bool) {
 	c.Total++

@@ -461,7 +461,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	}
 	response, err := x.session.client.Do(ctx, request)
 	if err == nil && a.renewable(x, response) {
-		if token, t = a.renew(ctx, x, request, token); t != nil {
+		if t = a.renew(ctx, x, request, token); t != nil {
 			return &result{exchange: a.exchange(x, request, response)}, t
 		}
 		response, err = x.session.client.Do(ctx, request)
@@ -588,14 +588,14 @@ func (a *callAction) renewable(x *execution, r *httpx.Response) bool {
 	return a.credential != nil && a.auth == "bearer" && bearerRefused(r) && !x.asksFor(r.Status)
 }
 
-func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, old oauth.Token) (oauth.Token, *trouble) {
+func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, old oauth.Token) *trouble {
 	x.log().Debug("the token was refused; asking for a new one", "credential", a.credential.Name)
 	token, err := x.session.tokens.Renew(ctx, a.credential.Credential, old)
 	if err != nil {
-		return token, fromOAuth(ctx, err)
+		return fromOAuth(ctx, err)
 	}
 	r.Header["Authorization"] = []string{"Bearer " + token.Value.Reveal()}
-	return token, nil
+	return nil
 }
 
 // fetchCSRF asks for a CSRF token and puts it into the request; its cookies

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"iflowtest/internal/expression"
 	"iflowtest/scenarios"
@@ -182,16 +181,4 @@ func (c *scenarioCompiler) value(n *scenarios.Node, scope *expression.Scope) val
 		v.fixed = fixed
 		return v
 	}
-}
-
-// quoteList writes names as `"a", "b" and "c"`.
-func quoteList(names []string) string {
-	quoted := make([]string, len(names))
-	for i, n := range names {
-		quoted[i] = fmt.Sprintf("%q", n)
-	}
-	if len(quoted) < 2 {
-		return strings.Join(quoted, "")
-	}
-	return strings.Join(quoted[:len(quoted)-1], ", ") + " and " + quoted[len(quoted)-1]
 }
