@@ -347,3 +347,33 @@ func liveHeap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkVersion measures "iflowtest version" against a program that prints
+// a line, in turn; "extra-ms" is how much longer the first takes.
+func BenchmarkVersion(b *testing.B) {
+	dir := b.TempDir()
+	line := filepath.Join(dir, "line.go")
+	if err := os.WriteFile(line, []byte("package main\n\nfunc main() { println(\"a line\") }\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	ours, bare := filepath.Join(dir, "iflowtest"), filepath.Join(dir, "line")
+	for binary, source := range map[string]string{ours: ".", bare: line} {
+		if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+	}
+	var first, second time.Duration
+	for b.Loop() {
+		for _, p := range []struct {
+			total *time.Duration
+			cmd   *exec.Cmd
+		}{{&first, exec.Command(ours, "version")}, {&second, exec.Command(bare)}} {
+			start := time.Now()
+			if err := p.cmd.Run(); err != nil {
+				b.Fatal(err)
+			}
+			*p.total += time.Since(start)
+		}
+	}
+	b.ReportMetric(float64((first-second).Microseconds())/1000/float64(b.N), "extra-ms")
+}
