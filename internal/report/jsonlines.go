@@ -45,7 +45,9 @@ func (j *jsonLines) Event(e *runner.Event) error {
 		e = &utc
 	}
 	j.line.Reset()
-	if err := j.encoder.Encode(e); err != nil {
+	if line, ok := appendPlain(j.line.AvailableBuffer(), e); ok {
+		_, _ = j.line.Write(line) // a buffer takes everything
+	} else if err := j.encoder.Encode(e); err != nil {
 		j.fault.set(err)
 		return j.fault.tell()
 	}
