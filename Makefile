@@ -24,7 +24,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
 golden: ## rewrite the golden files
-	go test ./... -update
+	grep -rl '"update"' --include='*_test.go' . | xargs -n1 dirname | sort -u | xargs go test -update
 
 docs: ## rewrite the reference under docs/
 	go run ./cmd/iflowtest docs --out docs

@@ -332,9 +332,67 @@ func diagnosticsPage() []byte {
 	return m.Bytes()
 }
 
+// sandboxConfig is the example of a configuration file; a test reads it.
+const sandboxConfig = `flows:
+  - id: PriceCheck
+    endpoint: /http/price
+    role: ESBMessaging.send
+    respond:
+      - when: request.json.sku == "A-100"
+        status: 200
+        json: {sku: A-100, price: 9.5}
+        delay: 40ms
+      - status: 404
+        json: {error: "unknown ${request.json.sku}"}
+    message-log: {status: COMPLETED, custom-headers: {Sku: "${request.json.sku}"}}
+entitled: {it-rt: [integration-flow, api]}
+latency: 5ms
+faults: ["runtime-503:path=/http/orders,count=2"]
+`
+
 func sandboxPage() []byte {
-	m := newPage("The sandbox tenant", "`iflowtest run --sandbox` starts it for a run, `iflowtest sandbox` serves it. Its parts: "+code(sandbox.Parts())+".")
-	m.linef("## Faults\n\n`--fault NAME:argument=value,…`, `faults:` in the configuration file, or `POST /_sandbox/faults` on the part `control`. Every fault takes `path` (a pattern), and `count` (how often; without it the fault stays).\n")
+	m := newPage("The sandbox tenant", "`iflowtest run --sandbox` starts a tenant on loopback for a run, and nothing leaves the machine. `iflowtest sandbox` serves one for other programs.")
+	m.linef(`## Parts
+
+Each part has an origin of its own: %s. With `+"`--listen HOST:PORT`"+` they take the ports from PORT on, with port 0 free ones.
+`+"`cloud-foundry`, `uaa`, `token-mtls`, `entitlements` and `destination`"+` keep their places and answer 501 in this version.
+
+## What is in it
+
+The org `+"`sandbox`"+` with the instances `+"`sandbox-rt`"+` (plan integration-flow, role ESBMessaging.send, key `+"`sender`"+`) and `+"`sandbox-api`"+` (plan api, key `+"`api`"+`); the user `+"`tester`"+` with the password `+"`tester-9f4c2b`"+` for Basic at the OData API. Integration flows:
+`, code(sandbox.Parts()))
+	m.table("flow", "address", "does")
+	for _, f := range [][3]string{
+		{"Echo", "/http/echo", "gives method, path, headers, query and body back as JSON; a JSON body also under `json`"},
+		{"OrderIntake", "/http/orders", "takes `{sku, qty}` or `{customer, lines: [{sku, qty, price}]}`, answers the order with `id`, `lines`, `total`; 400 with `reason` and `details` for a bad one"},
+		{"OrderIntakeXml", "/http/orders-xml", "the same in XML"},
+		{"TemperatureSoap", "/cxf/temperature", "CelsiusToFahrenheit over SOAP"},
+		{"AsyncImport", "/http/import", "202; its log is PROCESSING for two seconds, then COMPLETED"},
+		{"Broken", "/http/broken", "500 with the message ID in the text; its log is FAILED"},
+		{"Slow", "/http/slow?ms=", "answers after that time"},
+		{"Large", "/http/large?kb=", "answers JSON of that size"},
+		{"Restricted", "/http/restricted", "wants the role Orders.approve, which the key does not have: 403"},
+		{"CsrfProtected", "/http/csrf", "wants a CSRF token and its cookies"},
+	} {
+		m.row(f[0], "`"+f[1]+"`", f[2])
+	}
+	m.linef(`
+The OData API has IntegrationPackages, MessageProcessingLogs, ServiceEndpoints and IntegrationRuntimeArtifacts.
+
+## On the part control
+
+`+"`GET /_sandbox/requests`"+` lists what was asked, `+"`GET /_sandbox/state`"+` what exists, `+"`GET|POST|DELETE /_sandbox/faults`"+` and `+"`GET|POST|DELETE /_sandbox/keys`"+` look at and change faults and service keys.
+
+## A sandbox of one's own
+
+`+"`--sandbox-config FILE`"+` adds flows, before the real ones exist. `+"`when`"+` and `+"`${…}`"+` see `+"`request`"+` with method, path, query, headers, body and json.
+
+`+"```yaml\n%s```"+`
+
+## Faults
+
+`+"`--fault NAME:argument=value,…`"+`, `+"`faults:`"+` in the configuration file, or `+"`POST /_sandbox/faults`"+`. Every fault takes `+"`path`"+` (a pattern) and `+"`count`"+` (how often; without it the fault stays).
+`, sandboxConfig)
 	m.table("fault", "arguments", "what happens")
 	for _, f := range sandbox.Faults() {
 		m.row("`"+f.Name+"`", strings.Join(f.Args, ", "), notYet(f.Doc, f.Built))

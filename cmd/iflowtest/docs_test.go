@@ -116,3 +116,24 @@ func TestReadme(t *testing.T) {
 		t.Errorf("the README holds %d scenarios and %d environments", ran, read)
 	}
 }
+
+// TestSandboxConfig reads the configuration of the reference, and calls its
+// flow.
+func TestSandboxConfig(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "sandbox.yaml", sandboxConfig)
+	write(t, "price.yaml", `name: Price
+steps:
+  - call: {POST: /http/price, credential: sender, json: {sku: A-100}}
+    expect: {json: {price: 9.5}}
+  - call: {POST: /http/price, credential: sender, json: {sku: B-200}}
+    expect: {status: 404, json: {error: unknown B-200}}
+`)
+	if status, out, log := invoke(t, "run", "--sandbox", "--sandbox-config", "sandbox.yaml", "price.yaml"); status != 0 || log != "" {
+		t.Errorf("exit status %d\n%s%s", status, out, log)
+	}
+	write(t, "broken.yaml", "flows:\n  - id: X\n    endpont: /http/x\n")
+	if status, _, log := invoke(t, "run", "--sandbox", "--sandbox-config", "broken.yaml", "price.yaml"); status != 3 || !strings.Contains(log, `broken.yaml:3:5:`) {
+		t.Errorf("exit status %d, want 3\n%s", status, log)
+	}
+}
