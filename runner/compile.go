@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"iflowtest/assertions"
 	"iflowtest/internal/diag"
@@ -351,13 +352,16 @@ func (c *scenarioCompiler) name() {
 func (c *compiler) staticVars(vars []variable) map[string]any {
 	known := map[string]any{}
 	vs := c.values(known, nil)
+	for n, text := range c.o.Vars {
+		known[n] = text
+	}
 	for _, v := range vars {
+		if _, given := c.o.Vars[v.name]; given {
+			continue
+		}
 		if e, err := v.value.eval(vs); err == nil {
 			known[v.name] = e
 		}
-	}
-	for n, text := range c.o.Vars {
-		known[n] = text
 	}
 	return known
 }
@@ -503,7 +507,7 @@ func slug(name string) string {
 	var b strings.Builder
 	for _, r := range strings.ToLower(name) {
 		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+		case unicode.IsLetter(r) || unicode.IsDigit(r):
 			b.WriteRune(r)
 		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
 			b.WriteByte('-')

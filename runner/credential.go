@@ -51,6 +51,9 @@ func (c *scenarioCompiler) credentials() {
 // been reported.
 func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars map[string]any, from string) *credential {
 	name := e.Key.Text
+	if scenarios.CheckCredential(e.Value, name).HasErrors() {
+		return nil // reported by the loader
+	}
 	cr := &credential{Credential: oauth.Credential{Name: name}, origins: map[string]bool{}}
 	before := c.diags.Errors()
 	if key := e.Value.Get("service-key"); key != nil {
@@ -58,8 +61,11 @@ func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars m
 			return nil
 		}
 	}
-	if n := cmpNode(e.Value.Get("certificate"), e.Value.Get("key")); n != nil && !c.o.Check {
-		c.notYet(n.Pos(), "a credential with a certificate")
+	if n := cmpNode(e.Value.Get("certificate"), e.Value.Get("key")); n != nil {
+		if !c.o.Check {
+			c.notYet(n.Pos(), "a credential with a certificate")
+		}
+		return nil
 	}
 	ok := c.override(cr, e.Value, scope, vars, true)
 	if c.diags.Errors() > before || !ok {
@@ -159,6 +165,10 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 	if params := n.Get("params"); params != nil {
 		cr.Params = slices.Clone(cr.Params)
 		for _, e := range params.Entries() {
+			if taken := ownKey(e.Key.Text); taken != "" {
+				c.diags = append(c.diags, diag.Errorf(e.Key.Pos(), diag.InvalidCredential, "params cannot hold %s; use %s", e.Key.Text, taken))
+				continue
+			}
 			v, known := c.static(e.Value, scope, vars)
 			ok = ok && known
 			cr.Params = slices.DeleteFunc(cr.Params, func(p oauth.Param) bool { return p.Name == e.Key.Text })
@@ -185,6 +195,22 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 		}
 	}
 	return ok
+}
+
+// ownKey gives what a form field of a token request is set with, when it is
+// not a further parameter.
+func ownKey(field string) string {
+	switch field {
+	case "scope":
+		return "scope beside params"
+	case "client_id":
+		return "client-id"
+	case "client_secret":
+		return "client-secret"
+	case "grant_type":
+		return "no other grant than client_credentials"
+	}
+	return ""
 }
 
 // endpoints checks the URLs of a credential and what it lacks.

@@ -104,12 +104,13 @@ func (x *execution) event(name string, st *step) *Event {
 // goes wrong is the trouble of the first step.
 func (x *execution) prepare() *trouble {
 	for _, v := range x.scenario.vars {
-		if _, given := x.session.plan.o.Vars[v.name]; given {
+		if text, given := x.session.plan.o.Vars[v.name]; given {
+			x.set(v.name, text, false)
 			continue
 		}
 		e, err := v.value.eval(x.values)
 		if err != nil {
-			return &trouble{class: classAssertion, problem: Problem{Type: TypeExpression, Message: fmt.Sprintf("the variable %q: %s", v.name, err)}}
+			return &trouble{class: classStep, problem: Problem{Type: TypeExpression, Message: fmt.Sprintf("the variable %q: %s", v.name, err)}}
 		}
 		x.set(v.name, e, false)
 	}
@@ -299,6 +300,9 @@ func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
 	x.session.gate.send(start)
 	started := time.Now()
 	r, failures, t := x.attempt(ctx, st, first)
+	if r != nil && r.exchange != nil {
+		x.log().Debug("request", "method", r.exchange.method, "url", r.exchange.url, "status", r.exchange.status, "took", time.Since(started))
+	}
 	e := x.event(StepEnd, st)
 	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), 1
 	c := x.judge(e, st, r, failures, t)
@@ -402,6 +406,9 @@ func (x *execution) judge(e *Event, st *step, r *result, failures []assertions.F
 	case len(failures) > 0:
 		e.Outcome = Fail
 		c := class(classAssertion)
+		if note := r.exchange.remark(); note != "" {
+			failures[0].Notes = append(failures[0].Notes, note)
+		}
 		for _, f := range failures {
 			e.Failures = append(e.Failures, x.failure(f))
 			switch f.Subject {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"iflowtest/internal/secret"
 )
@@ -185,10 +186,13 @@ const maxShownBody = 32 << 10
 // body gives a body as it may be shown: redacted first, and then cut. size is
 // that of the whole redacted body in bytes.
 func (g *gate) body(s string) (shown string, size int64) {
-	s = g.redactor.Text(s)
+	s = g.redactor.String(s)
 	size = int64(len(s))
 	if len(s) > maxShownBody {
-		s = strings.ToValidUTF8(strings.Clone(s[:maxShownBody]), "")
+		s = strings.Clone(s[:maxShownBody])
+		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+			s = s[:len(s)-1]
+		}
 	}
-	return s, size
+	return secret.Harmless(s), size
 }

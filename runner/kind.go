@@ -93,6 +93,15 @@ type exchange struct {
 	note          string
 }
 
+// remark is what the client has to say of an exchange: a redirect that was
+// not followed. It is nil-safe.
+func (e *exchange) remark() string {
+	if e == nil {
+		return ""
+	}
+	return e.note
+}
+
 // trouble is what ended an attempt other than an assertion.
 type trouble struct {
 	problem Problem
@@ -115,4 +124,5 @@ const (
 	classInvalid
 	classInterrupted
 	classReport
+	classStep // a step could not be run as it is written
 )

@@ -67,6 +67,7 @@ func ranking() []struct {
 		{classProvisioning, ExitProvisioning, "provisioning failed"},
 		{classUnknown, ExitUnknown, "could not find out: network, TLS, a time limit, or an answer that did not arrive whole"},
 		{classAssertion, ExitAssertion, "an assertion failed"},
+		{classStep, ExitAssertion, "a step could not be run"},
 		{classCleanup, ExitCleanup, "a cleanup step failed"},
 		{classReport, ExitReport, "a report could not be written"},
 	}
@@ -96,7 +97,7 @@ type limit struct {
 }
 
 // Error says which limit was hit.
-func (l *limit) Error() string { return fmt.Sprintf("%s of %s is up", l.what, formatDuration(l.d)) }
+func (l *limit) Error() string { return fmt.Sprintf("%s of %s", l.what, formatDuration(l.d)) }
 
 // formatDuration writes 2m instead of 2m0s.
 func formatDuration(d time.Duration) string {
@@ -116,7 +117,7 @@ func ended(ctx context.Context) *trouble {
 	}
 	cause := context.Cause(ctx)
 	if l, ok := errors.AsType[*limit](cause); ok {
-		return &trouble{problem: Problem{Type: TypeTimeout, Message: "the " + l.Error()}, class: classUnknown, err: cause}
+		return &trouble{problem: Problem{Type: TypeTimeout, Message: "the " + l.Error() + " is up"}, class: classUnknown, err: cause}
 	}
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return &trouble{problem: Problem{Type: TypeTimeout, Message: "the time is up"}, class: classUnknown, err: cause}
@@ -173,5 +174,5 @@ func fromExpression(err error) *trouble {
 	if n, ok := errors.AsType[*expression.NotSetError](err); ok {
 		return &trouble{notSet: n.Name, err: err}
 	}
-	return &trouble{problem: Problem{Type: TypeExpression, Message: err.Error()}, class: classAssertion, err: err}
+	return &trouble{problem: Problem{Type: TypeExpression, Message: err.Error()}, class: classStep, err: err}
 }

@@ -42,16 +42,18 @@ func callKind() Kind {
 		{Name: "type", Shape: text(), Doc: "its media type; else from its extension"},
 		{Name: "filename", Shape: text(), Doc: "the name that is sent; else the file's own"},
 	}}
+	scalar := scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), boolean()}}
+	values := scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), boolean(), listOf(scalar)}}
 	shape.Keys = append(shape.Keys,
 		scenarios.Key{Name: "credential", Shape: text(), Doc: "whose token is sent"},
 		scenarios.Key{Name: "auth", Shape: scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{enum("bearer", "basic", "certificate"), credentials}}, Default: "bearer", Doc: "how the credential is shown: its token, its client ID and secret, or its certificate; or a user and a password"},
 		scenarios.Key{Name: "base", Shape: text(), Doc: "what a path is joined to: runtime, api, or an absolute URL; else the credential's URL, else the target's runtime"},
-		scenarios.Key{Name: "query", Shape: mapOf(scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), listOf(text())}}), Doc: "query parameters, encoded whole; a list repeats the parameter"},
+		scenarios.Key{Name: "query", Shape: mapOf(values), Doc: "query parameters, encoded whole; a list repeats the parameter"},
 		scenarios.Key{Name: "headers", Shape: mapOf(text()), Doc: "request headers"},
 		scenarios.Key{Name: "json", Shape: scenarios.Shape{Type: scenarios.Any, Written: true}, Doc: "a JSON body; a scalar that is one ${…} keeps the type of its value"},
 		scenarios.Key{Name: "xml", Shape: text(), Doc: "an XML body, as text"},
 		scenarios.Key{Name: "body", Shape: text(), Doc: "a text body"},
-		scenarios.Key{Name: "form", Shape: mapOf(scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), listOf(text())}}), Doc: "a form body, encoded whole"},
+		scenarios.Key{Name: "form", Shape: mapOf(values), Doc: "a form body, encoded whole"},
 		scenarios.Key{Name: "multipart", Shape: mapOf(scenarios.Shape{Type: scenarios.OneOfType, Alternatives: []scenarios.Shape{text(), part}}), Doc: "a multipart/form-data body of texts and files"},
 		scenarios.Key{Name: "file", Shape: text(), Doc: "a body from a file, streamed, typed by its extension"},
 		scenarios.Key{Name: "csrf", Shape: boolean(), Default: "false", Doc: "fetch a CSRF token first, and send it with its cookies"},
@@ -362,7 +364,7 @@ func (a *callAction) join(path, computed string) (string, *trouble) {
 }
 
 func badURL(message string) *trouble {
-	return &trouble{problem: Problem{Type: TypeExpression, Message: message}, class: classAssertion}
+	return &trouble{problem: Problem{Type: TypeExpression, Message: message}, class: classStep}
 }
 
 // escapeURL percent-encodes space, control and non-ASCII characters and leaves
@@ -452,7 +454,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	}
 	var token oauth.Token
 	if token, t = a.authorize(ctx, x, request); t != nil {
-		return &result{exchange: notSent(request)}, t
+		return nil, t // the request itself was never sent
 	}
 	if a.csrf {
 		if r, t := a.fetchCSRF(ctx, x, request); t != nil {
@@ -617,7 +619,7 @@ func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Reque
 	token := response.Header.Get("X-Csrf-Token")
 	if token == "" || strings.EqualFold(token, "required") {
 		failed.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
-		t := &trouble{class: classAssertion, problem: Problem{
+		t := &trouble{class: classStep, problem: Problem{
 			Type:    TypeCSRF,
 			Message: fmt.Sprintf("no CSRF token came for %s %s: the answer is %d without X-CSRF-Token", fetch.Method, fetch.URL, response.Status),
 			Cure:    "if the flow is not CSRF protected, leave csrf out",

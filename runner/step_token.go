@@ -20,6 +20,7 @@ import (
 
 func tokenKind() Kind {
 	shape := scenarios.CredentialShape()
+	shape.Definition = ""
 	shape.Doc = "the credential, and keys of it that are overridden for this step"
 	shape.Keys = append([]scenarios.Key{{
 		Name:  "credential",
@@ -66,8 +67,9 @@ type tokenAction struct {
 	credential *credential
 	// cache says that the token may serve other steps: nothing is overridden.
 	cache bool
-	// claims and signature say that the token itself is looked at.
-	claims, signature bool
+	// claims and signature say that the token itself is looked at, status
+	// that the step asserts on the status of the answer.
+	claims, signature, status bool
 }
 
 func compileToken(c *stepCompiler, body *scenarios.Node) action {
@@ -103,6 +105,7 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 		a.claims = a.claims || c.source.Expect.Get(subject) != nil
 	}
 	a.signature = c.source.Expect.Get("signature") != nil
+	a.status = c.source.Expect.Get("status") != nil
 	if c.source.Capture != nil {
 		a.claims = a.claims || slices.ContainsFunc(c.source.Capture.Entries(), func(e scenarios.Entry) bool { return e.Value.Get("claim") != nil })
 	}
@@ -167,7 +170,7 @@ func (a *tokenAction) refused(ctx context.Context, x *execution, r *result, err 
 		return r, nil
 	}
 	t := fromOAuth(ctx, err)
-	if t.class == classCredential && slices.Contains(x.step.expect.Subjects(), "status") {
+	if t.class == classCredential && a.status {
 		// The step looks at the status itself: its assertion tells.
 		r.refused = true
 		return r, nil

@@ -41,6 +41,9 @@ func (p *program) docsCommand() *cobra.Command {
 				}
 				return nil
 			}
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return cannotWrite(out, err)
+			}
 			for _, page := range pages {
 				if err := os.WriteFile(filepath.Join(out, page.name), page.text, 0o644); err != nil {
 					return cannotWrite(filepath.Join(out, page.name), err)
@@ -377,7 +380,7 @@ The org `+"`sandbox`"+` with the instances `+"`sandbox-rt`"+` (plan integration-
 		m.row(f[0], "`"+f[1]+"`", f[2])
 	}
 	m.linef(`
-The OData API has IntegrationPackages, MessageProcessingLogs, ServiceEndpoints and IntegrationRuntimeArtifacts.
+The authorization server compares client ID and secret as they come; percent-encoded ones in a Basic header need `+"`X-CF-ENCODED-CREDENTIALS: true`"+`, or `+"`xsuaa-compat: false`"+` in the configuration file. The OData API has IntegrationPackages, MessageProcessingLogs, ServiceEndpoints and IntegrationRuntimeArtifacts.
 
 ## On the part control
 

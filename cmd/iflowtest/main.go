@@ -117,6 +117,9 @@ func asExit(err error) *exitError {
 	if e, ok := errors.AsType[*runner.UsageError](err); ok {
 		return &exitError{runner.ExitUsage, e.Message, nil}
 	}
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return &exitError{runner.ExitReport, fmt.Sprintf("%s cannot be written: %s", e.Path, e.Err), nil}
+	}
 	// What is left comes from cobra: an unknown command or flag, a wrong
 	// number of arguments.
 	message, rest, _ := strings.Cut(err.Error(), "\n")

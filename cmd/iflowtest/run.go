@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -64,7 +65,17 @@ first request is sent.`,
 	return cmd
 }
 
-func (f *runFlags) check() error {
+func (f *runFlags) check(g *global) error {
+	switch {
+	case g.verbose && g.quiet:
+		return usage("--verbose and --quiet contradict each other")
+	case !g.sandbox && len(g.faults) > 0:
+		return usage("--fault needs --sandbox: only the sandbox misbehaves on request")
+	case !g.sandbox && g.sandboxConfig != "":
+		return usage("--sandbox-config needs --sandbox")
+	case f.junit != "" && filepath.Clean(f.junit) == filepath.Clean(f.json):
+		return usage("--junit and --json name the same file, %s", f.junit)
+	}
 	if f.parallel < 1 {
 		return usage("--parallel %d: at least 1 is wanted", f.parallel)
 	}
@@ -79,7 +90,7 @@ func (f *runFlags) check() error {
 }
 
 func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, paths []string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(g); err != nil {
 		return err
 	}
 	s, err := p.resolve(g)

@@ -181,6 +181,13 @@ func cannotWrite(file string, err error) error {
 // writePrivate writes a file that nobody else may read. The content appears
 // at once: whoever waits for the file never sees half of it.
 func writePrivate(file string, data []byte) error {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		// A device or a pipe is written to, not replaced.
+		return os.WriteFile(file, data, 0o600)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(file), ".iflowtest-*")
 	if err != nil {
 		return err
