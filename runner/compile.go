@@ -206,14 +206,24 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 	}
 	c.environment(environment)
 	for _, s := range suite.Scenarios {
+		diags, usage := len(c.diags), len(c.usage)
 		compiled := c.scenario(s)
 		if selected != nil && !selected(s.Tags) || name != nil && !name.MatchString(compiled.name) {
+			c.spare(diags, usage)
 			continue
 		}
 		compiled.id = len(c.plan.scenarios) + 1
 		c.plan.scenarios = append(c.plan.scenarios, compiled)
 	}
 	return c.plan, c.diags, errors.Join(c.usage...)
+}
+
+// spare forgets what stands only in the way of running a scenario that was
+// not selected; its mistakes are told all the same.
+func (c *compiler) spare(diags, usage int) {
+	c.usage = c.usage[:usage]
+	mistakes := slices.DeleteFunc(slices.Clone(c.diags[diags:]), func(d diag.Diagnostic) bool { return d.Code == diag.NotSupported })
+	c.diags = append(c.diags[:diags], mistakes...)
 }
 
 // compiler holds what the scenarios of a suite share while they are compiled.
@@ -337,7 +347,7 @@ func (c *scenarioCompiler) name() {
 	}
 	t := c.template(c.source.Name, c.scope)
 	c.out.name = c.source.Name.Text
-	vars := c.staticVars(c.out.vars)
+	vars := c.staticVars(c.out.vars, c.out.secrets)
 	name, err := t.Text(c.values(vars, c.out))
 	if err == nil {
 		c.out.name = name
@@ -348,10 +358,15 @@ func (c *scenarioCompiler) name() {
 }
 
 // staticVars evaluates variables before the run, leaving out those that
-// cannot be known yet.
-func (c *compiler) staticVars(vars []variable) map[string]any {
+// cannot be known yet; the values of secrets are made known to the redactor.
+func (c *compiler) staticVars(vars []variable, secrets map[string]bool) map[string]any {
 	known := map[string]any{}
 	vs := c.values(known, nil)
+	defer func() {
+		for name := range secrets {
+			learn(c.o.Redactor, name, known[name])
+		}
+	}()
 	for n, text := range c.o.Vars {
 		known[n] = text
 	}

@@ -113,6 +113,7 @@ func (c *stepCompiler) title(body *scenarios.Node) {
 
 // body checks the body against its shape and compiles it.
 func (c *stepCompiler) body(body *scenarios.Node) {
+	c.hidePasswords(body.Get("auth"))
 	diags := c.kind.Shape.Check(body, c.kind.Name)
 	c.diags = append(c.diags, diags...)
 	if c.kind.compile == nil {
@@ -127,6 +128,18 @@ func (c *stepCompiler) body(body *scenarios.Node) {
 		return
 	}
 	c.out.action = c.kind.compile(c, body)
+}
+
+// hidePasswords keeps a password that stands in the file out of what is shown,
+// also where its key is misspelt and the line will be told.
+func (c *stepCompiler) hidePasswords(auth *scenarios.Node) {
+	for _, e := range auth.Entries() {
+		if e.Key.Text != "password" && diag.Suggest(e.Key.Text, []string{"password"}) == "" || expression.HasExpression(e.Value.Text) {
+			continue
+		}
+		c.o.Redactor.Add("password", e.Value.Text)
+		scenarios.Mask(c.suite.Sources, e.Value)
+	}
 }
 
 // expressions compiles every scalar below a node that nothing else compiles,

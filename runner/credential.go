@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -34,7 +35,7 @@ func (cr *credential) allows(origin string, t *target) bool {
 // credentials compiles those of a scenario over those of the environment.
 func (c *scenarioCompiler) credentials() {
 	maps.Copy(c.out.credentials, c.envCredentials)
-	vars := c.staticVars(c.out.vars)
+	vars := c.staticVars(c.out.vars, c.out.secrets)
 	for _, e := range c.source.Credentials {
 		if _, ofSandbox := c.envCredentials[e.Key.Text]; ofSandbox && c.o.Sandbox != nil {
 			continue
@@ -77,6 +78,16 @@ func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars m
 	return cr
 }
 
+// encodedKey decodes a key that was kept as base64, as CI systems like it;
+// nil when the text is something else.
+func encodedKey(text string) []byte {
+	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+	if err != nil || !strings.HasPrefix(strings.TrimSpace(string(data)), "{") {
+		return nil
+	}
+	return data
+}
+
 func cmpNode(a, b *scenarios.Node) *scenarios.Node {
 	if a != nil {
 		return a
@@ -103,6 +114,9 @@ func (c *compiler) serviceKey(cr *credential, n *scenarios.Node, scope *expressi
 		if !expression.HasExpression(n.Text) {
 			shown = "the JSON text"
 		}
+	case encodedKey(text) != nil:
+		data = encodedKey(text)
+		c.o.Redactor.Add("the value of "+n.Text, text)
 	default:
 		if data, ok = c.readCredentialFile(n, text, from); !ok {
 			return false
@@ -173,6 +187,9 @@ func (c *compiler) override(cr *credential, n *scenarios.Node, scope *expression
 			ok = ok && known
 			cr.Params = slices.DeleteFunc(cr.Params, func(p oauth.Param) bool { return p.Name == e.Key.Text })
 			cr.Params = append(cr.Params, oauth.Param{Name: e.Key.Text, Value: v})
+			if secrets && secret.IsName(e.Key.Text) {
+				c.o.Redactor.Add(cr.Name+"."+e.Key.Text, v)
+			}
 		}
 	}
 	if hosts := n.Get("hosts"); hosts != nil {
@@ -228,7 +245,7 @@ func (c *compiler) endpoints(cr *credential, e scenarios.Entry) bool {
 		if u.url == "" {
 			continue
 		}
-		if parsed, err := url.Parse(u.url); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		if parsed, err := url.Parse(u.url); err != nil || parsed.Hostname() == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			c.diags = append(c.diags, diag.Errorf(at(u.key), diag.InvalidURL, "the %s of %q is not an absolute URL such as https://tenant.example/oauth/token", u.key, cr.Name))
 		}
 	}

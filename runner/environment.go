@@ -49,12 +49,27 @@ func (c *compiler) environment(chosen *scenarios.Environment) {
 			c.environmentCredentials(chosen, scope)
 		}
 	}
+	defer c.checkClient(chosen)
 	if c.o.Sandbox != nil {
 		c.plan.envName = "sandbox"
 		c.environmentVars(c.o.Sandbox, scope)
 		c.targets(c.o.Sandbox, scope)
 		c.environmentCredentials(c.o.Sandbox, scope)
 	}
+}
+
+// checkClient makes the HTTP client once, so that a proxy or authority that it
+// cannot use is told before the run.
+func (c *compiler) checkClient(chosen *scenarios.Environment) {
+	if chosen == nil || c.diags.HasErrors() {
+		return
+	}
+	client, err := httpx.New(c.plan.clientOptions())
+	if err != nil {
+		c.diags = append(c.diags, diag.Errorf(chosen.Target.Pos(), diag.InvalidValue, "the target cannot be reached like this: %s", c.o.Redactor.Text(err.Error())))
+		return
+	}
+	client.Close()
 }
 
 func (c *compiler) environmentVars(e *scenarios.Environment, scope *expression.Scope) {
@@ -65,9 +80,18 @@ func (c *compiler) environmentVars(e *scenarios.Environment, scope *expression.S
 	}
 }
 
+// envStatic evaluates the variables of the environment before the run.
+func (c *compiler) envStatic() map[string]any {
+	secrets := map[string]bool{}
+	for _, name := range c.envSecrets {
+		secrets[name] = true
+	}
+	return c.staticVars(c.envVars, secrets)
+}
+
 func (c *compiler) environmentCredentials(e *scenarios.Environment, scope *expression.Scope) {
 	for _, entry := range e.Credentials {
-		if cr := c.credential(entry, scope, c.staticVars(c.envVars), e.Path); cr != nil {
+		if cr := c.credential(entry, scope, c.envStatic(), e.Path); cr != nil {
 			c.envCredentials[entry.Key.Text] = cr
 		}
 	}
@@ -103,7 +127,7 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 		c.plan.warnings = append(c.plan.warnings, "TLS is not verified in this environment (tls.insecure): nobody knows who answered")
 	}
 	if ca := tls.Get("ca"); ca != nil {
-		if data, ok := c.credentialFile(ca, scope, c.staticVars(c.envVars), e.Path); ok {
+		if data, ok := c.credentialFile(ca, scope, c.envStatic(), e.Path); ok {
 			t.ca = data
 			if !strings.Contains(string(data), "-----BEGIN CERTIFICATE-----") {
 				c.diags = append(c.diags, diag.Errorf(ca.Pos(), diag.BadFile, "the file holds no certificate in PEM form"))
@@ -142,8 +166,8 @@ func (c *compiler) baseURL(n *scenarios.Node, scope *expression.Scope) string {
 		return ""
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidURL, "not an absolute URL such as https://tenant.example: %q", c.o.Redactor.Text(text)))
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidURL, "not a base URL such as https://tenant.example, without query and user: %q", c.o.Redactor.Text(text)))
 		return ""
 	}
 	return strings.TrimRight(text, "/")
@@ -152,7 +176,7 @@ func (c *compiler) baseURL(n *scenarios.Node, scope *expression.Scope) string {
 // staticText evaluates a scalar of an environment before the run; what cannot
 // be known is empty, and has been reported.
 func (c *compiler) staticText(n *scenarios.Node, scope *expression.Scope) string {
-	text, _ := c.static(n, scope, c.staticVars(c.envVars))
+	text, _ := c.static(n, scope, c.envStatic())
 	return text
 }
 
@@ -210,7 +234,13 @@ func (c *compiler) readCredentialFile(n *scenarios.Node, path, from string) ([]b
 	if err == nil {
 		return data, true
 	}
-	d := diag.Errorf(n.Pos(), diag.BadFile, "cannot read %q: %s", c.o.Redactor.Text(path), plainFileError(err)).
+	shown := path
+	if expression.HasExpression(n.Text) {
+		// What was meant to be a key, and is none, is not to be shown.
+		shown = n.Text
+		c.o.Redactor.Add("the value of "+n.Text, path)
+	}
+	d := diag.Errorf(n.Pos(), diag.BadFile, "cannot read %q: %s", c.o.Redactor.Text(shown), plainFileError(err)).
 		WithHint("the path is relative to the file it stands in")
 	if c.o.Check && errors.Is(err, fs.ErrNotExist) {
 		d.Severity = diag.Warning

@@ -2,17 +2,18 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"time"
 
 	"iflowtest/assertions"
 	"iflowtest/internal/expression"
+	"iflowtest/internal/secret"
 )
 
 // cleanupTimeout is how long the cleanup of a scenario may take; after a
@@ -39,20 +40,26 @@ type execution struct {
 	// is a time limit or a signal.
 	stopped string
 	ended   *Problem
+	// skip says that the scenario asks to be skipped, begun that a step of it
+	// was tried: only then there is something to clean up.
+	skip, begun bool
 }
 
 func (x *execution) log() *slog.Logger { return x.session.plan.o.Log }
 
-// scenario runs one scenario and its cleanup.
-func (s *session) scenario(ctx context.Context, sc *scenario) {
+// scenario runs one scenario within ctx, and its cleanup, which only a signal
+// hurries.
+func (s *session) scenario(signals, ctx context.Context, sc *scenario) {
 	started := time.Now()
 	x := &execution{session: s, scenario: sc, vars: map[string]any{}}
-	x.jar, _ = cookiejar.New(nil) // it returns no error
+	jar, _ := cookiejar.New(nil) // it returns no error
+	x.jar = learningJar{jar, s.redactor}
 	x.values = s.plan.values(x.vars, sc, func(path string) ([]byte, error) {
 		return s.plan.files.ReadFile(sc.path, path)
 	})
-	s.gate.send(x.event(ScenarioStart, nil))
+	defer x.recovered()
 	first := x.prepare()
+	s.gate.send(x.event(ScenarioStart, nil))
 	limited := ctx
 	if sc.timeout > 0 {
 		var cancel context.CancelFunc
@@ -60,11 +67,11 @@ func (s *session) scenario(ctx context.Context, sc *scenario) {
 		defer cancel()
 	}
 	x.steps(limited, first)
-	x.cleanup(ctx)
+	x.cleanup(signals)
 	e := x.event(ScenarioEnd, nil)
 	e.Outcome, e.DurationMs = cmpOutcome(x.outcome), milliseconds(time.Since(started))
 	e.Err = x.ended
-	if sc.skip != nil && x.outcome == "" {
+	if x.skip || e.Outcome == Skip {
 		e.Reason = x.stopped
 	}
 	s.mu.Lock()
@@ -74,6 +81,32 @@ func (s *session) scenario(ctx context.Context, sc *scenario) {
 	s.gate.send(e)
 	if s.plan.o.Bail && (e.Outcome == Fail || e.Outcome == Error) {
 		s.bailed.Store(true)
+	}
+}
+
+// recovered turns a panic outside of an attempt into the end of the scenario:
+// the others go on, and the reports are whole.
+func (x *execution) recovered() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	e := x.event(ScenarioEnd, nil)
+	e.Outcome, e.Err = Error, x.mistake(v)
+	x.session.mu.Lock()
+	x.session.classes |= classUnknown
+	x.session.scenarios.count(Error, false)
+	x.session.mu.Unlock()
+	x.session.gate.send(e)
+}
+
+// mistake describes a panic; its stack goes to the log only.
+func (x *execution) mistake(v any) *Problem {
+	x.log().Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	return &Problem{
+		Type:    TypeInternal,
+		Message: fmt.Sprintf("the program made a mistake: %v", v),
+		Cure:    "run again with -v and report what it prints",
 	}
 }
 
@@ -122,7 +155,7 @@ func (x *execution) prepare() *trouble {
 		if err != nil {
 			return fromExpression(err)
 		}
-		x.stopped = reason
+		x.stopped, x.skip = reason, reason != ""
 	}
 	return nil
 }
@@ -132,35 +165,56 @@ func (x *execution) prepare() *trouble {
 func (x *execution) set(name string, v any, isSecret bool) {
 	x.vars[name] = v
 	if isSecret || x.scenario.secrets[name] {
-		x.learn(name, v)
+		learn(x.session.redactor, name, v)
 	}
 }
 
 // learn makes every text of a value a secret.
-func (x *execution) learn(name string, v any) {
+func learn(r *secret.Redactor, name string, v any) {
 	switch v := v.(type) {
 	case []any:
 		for _, e := range v {
-			x.learn(name, e)
+			learn(r, name, e)
 		}
 	case map[string]any:
 		for _, e := range v {
-			x.learn(name, e)
+			learn(r, name, e)
 		}
 	case nil, bool:
 	default:
-		x.session.redactor.Add(name, textOf(v))
+		r.Add(name, textOf(v))
 	}
 }
 
-// learnCookies makes the values of cookies secrets.
-func (x *execution) learnCookies(h http.Header) {
-	for _, c := range cookies(h) {
-		if len(c.Value) >= 8 {
-			x.session.redactor.Add("cookie "+c.Name, c.Value)
+// learningJar makes the values of cookies secrets as they arrive, those of
+// redirects on the way included.
+type learningJar struct {
+	http.CookieJar
+	redactor *secret.Redactor
+}
+
+// SetCookies implements http.CookieJar.
+func (j learningJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	learnCookies(j.redactor, cookies)
+	j.CookieJar.SetCookies(u, cookies)
+}
+
+// secretLength is the shortest value of a cookie or CSRF token that is kept
+// out of all output.
+const secretLength = 8
+
+func learnCookies(r *secret.Redactor, cookies []*http.Cookie) {
+	for _, c := range cookies {
+		if len(c.Value) >= secretLength {
+			r.Add("cookie "+c.Name, c.Value)
 		}
 	}
-	if token := h.Get("X-Csrf-Token"); len(token) >= 8 {
+}
+
+// learnAnswer makes the cookies and the CSRF token of an answer secrets.
+func (x *execution) learnAnswer(h http.Header) {
+	learnCookies(x.session.redactor, cookies(h))
+	if token := h.Get("X-Csrf-Token"); len(token) >= secretLength {
 		x.session.redactor.Add("csrf token", token)
 	}
 }
@@ -182,10 +236,10 @@ func (x *execution) steps(ctx context.Context, first *trouble) {
 			continue
 		}
 		outcome := x.one(ctx, st, first)
-		first = nil
-		if (outcome == Fail || outcome == Error) && !st.goOn {
-			x.stopped = fmt.Sprintf("the step %q did not pass", st.fixed)
+		if (outcome == Fail || outcome == Error) && (!st.goOn || first != nil) {
+			x.stopped = fmt.Sprintf("the step %q did not pass", x.nameOf(st))
 		}
+		first = nil
 	}
 }
 
@@ -211,7 +265,7 @@ func (x *execution) cleanup(ctx context.Context) {
 	if !slices.ContainsFunc(x.scenario.steps, func(st *step) bool { return st.cleanup }) {
 		return
 	}
-	if x.scenario.skip != nil {
+	if x.skip || !x.begun {
 		for _, st := range x.scenario.steps {
 			if st.cleanup {
 				x.skipped(st, x.stopped)
@@ -223,13 +277,7 @@ func (x *execution) cleanup(ctx context.Context) {
 	defer cancel()
 	hurried, hurry := context.WithCancelCause(limited)
 	defer hurry(nil)
-	stop := context.AfterFunc(ctx, func() {
-		if !errors.Is(context.Cause(ctx), errInterrupted) {
-			return
-		}
-		timer := time.AfterFunc(interruptedCleanup, func() { hurry(&limit{"cleanup timeout after a signal", interruptedCleanup}) })
-		context.AfterFunc(hurried, func() { timer.Stop() })
-	})
+	stop := context.AfterFunc(x.session.hurry, func() { hurry(context.Cause(x.session.hurry)) })
 	defer stop()
 	for _, st := range x.scenario.steps {
 		if st.cleanup {
@@ -241,8 +289,19 @@ func (x *execution) cleanup(ctx context.Context) {
 // skipped reports a step that is not run.
 func (x *execution) skipped(st *step, reason string) {
 	e := x.event(StepEnd, st)
-	e.Outcome, e.Reason = Skip, reason
+	e.Step, e.Outcome, e.Reason = x.nameOf(st), Skip, reason
 	x.end(e, st, 0)
+}
+
+// nameOf resolves the name of a step as far as that is possible.
+func (x *execution) nameOf(st *step) string {
+	if st.name == nil {
+		return st.fixed
+	}
+	if name, err := st.name.Text(x.values); err == nil {
+		return name
+	}
+	return st.fixed
 }
 
 // end emits the end of a step and counts it.
@@ -251,7 +310,9 @@ func (x *execution) end(e *Event, st *step, c class) {
 		c = classCleanup
 	}
 	x.classes |= c
-	x.outcome = worse(x.outcome, e.Outcome)
+	if !st.cleanup || e.Outcome == Fail || e.Outcome == Error {
+		x.outcome = worse(x.outcome, e.Outcome)
+	}
 	x.session.mu.Lock()
 	x.session.steps.count(e.Outcome, e.Flaky)
 	x.session.mu.Unlock()
@@ -270,7 +331,7 @@ func worse(a, b Outcome) Outcome {
 
 // one runs one step and reports it. first is what went wrong before it.
 func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
-	x.step, x.lastBody = st, ""
+	x.step, x.lastBody, x.begun = st, "", true
 	if first == nil {
 		if reason, t := x.gated(st); t != nil {
 			first = t
@@ -348,12 +409,7 @@ func (x *execution) attempt(ctx context.Context, st *step, first *trouble) (r *r
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			x.log().Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
-			t = &trouble{class: classUnknown, problem: Problem{
-				Type:    TypeInternal,
-				Message: fmt.Sprintf("the program made a mistake: %v", v),
-				Cure:    "run again with -v and report what it prints",
-			}}
+			t = &trouble{class: classUnknown, problem: *x.mistake(v)}
 		}
 	}()
 	r, t = st.action.do(ctx, x)
@@ -368,7 +424,7 @@ func (x *execution) attempt(ctx context.Context, st *step, first *trouble) (r *r
 		captured, missing = st.captures.Take(r.checked, x.compute)
 		for _, v := range captured {
 			if v.Secret || x.scenario.secrets[v.Name] {
-				x.learn(v.Name, v.Value)
+				learn(x.session.redactor, v.Name, v.Value)
 			}
 		}
 	}

@@ -99,6 +99,9 @@ type limit struct {
 // Error says which limit was hit.
 func (l *limit) Error() string { return fmt.Sprintf("%s of %s", l.what, formatDuration(l.d)) }
 
+// Timeout makes the HTTP client tell a limit from an interruption.
+func (l *limit) Timeout() bool { return true }
+
 // formatDuration writes 2m instead of 2m0s.
 func formatDuration(d time.Duration) string {
 	s := d.String()

@@ -221,7 +221,7 @@ func (b *requestBody) openFile(x *execution) (*httpx.Body, *trouble) {
 }
 
 func fileTrouble(err error) *trouble {
-	return &trouble{class: classInvalid, err: err, problem: Problem{Type: TypeFile, Message: err.Error()}}
+	return &trouble{class: classStep, err: err, problem: Problem{Type: TypeFile, Message: err.Error()}}
 }
 
 func (b *requestBody) openMultipart(x *execution) (*httpx.Body, *trouble) {

@@ -24,6 +24,9 @@ type session struct {
 	tokens   *oauth.Source
 	verifier *oauth.Verifier
 	redactor *secret.Redactor
+	// hurry ends what cleanup is under way some seconds after a signal, for
+	// all scenarios at the same time.
+	hurry context.Context
 	// bailed says that no further step may start; what runs may end.
 	bailed atomic.Bool
 
@@ -39,14 +42,7 @@ type session struct {
 // up, and every event has been emitted. Cancel ctx with the cause
 // [Interrupted] when a signal arrives. The events belong to emit.
 func (p *Plan) Run(ctx context.Context, emit func(events []*Event)) (Summary, error) {
-	client, err := httpx.New(httpx.Options{
-		Transport:    p.o.Transport,
-		CA:           p.target.ca,
-		Insecure:     p.target.insecure,
-		Proxy:        p.target.proxy,
-		LoopbackOnly: p.o.Sandbox != nil,
-		UserAgent:    "iflowtest/" + cmp.Or(p.o.Version, "devel"),
-	})
+	client, err := httpx.New(p.clientOptions())
 	if err != nil {
 		return Summary{}, err
 	}
@@ -64,8 +60,21 @@ func (p *Plan) Run(ctx context.Context, emit func(events []*Event)) (Summary, er
 	s.gate.send(&Event{Event: RunStart, Info: p.info()})
 	s.all(ctx)
 	summary := s.summary()
-	s.gate.send(&Event{Event: RunEnd, DurationMs: milliseconds(time.Since(started)), Summary: &summary})
+	shown := summary // the gate cleans what it is given
+	s.gate.send(&Event{Event: RunEnd, DurationMs: milliseconds(time.Since(started)), Summary: &shown})
 	return summary, nil
+}
+
+// clientOptions are those of the HTTP client of the run.
+func (p *Plan) clientOptions() httpx.Options {
+	return httpx.Options{
+		Transport:    p.o.Transport,
+		CA:           p.target.ca,
+		Insecure:     p.target.insecure,
+		Proxy:        p.target.proxy,
+		LoopbackOnly: p.o.Sandbox != nil,
+		UserAgent:    "iflowtest/" + cmp.Or(p.o.Version, "devel"),
+	}
 }
 
 // info describes the run.
@@ -86,6 +95,13 @@ func (p *Plan) info() *RunInfo {
 
 // all runs the scenarios, as many at a time as the options say.
 func (s *session) all(ctx context.Context) {
+	hurry, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	s.hurry = hurry
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(interruptedCleanup, func() { stop(&limit{"cleanup timeout after a signal", interruptedCleanup}) })
+		context.AfterFunc(hurry, func() { timer.Stop() })
+	})()
 	limited := ctx
 	if d := s.plan.o.Timeout; d > 0 {
 		var cancel context.CancelFunc
@@ -97,7 +113,7 @@ func (s *session) all(ctx context.Context) {
 	for range min(s.plan.o.Parallel, len(s.plan.scenarios)) {
 		workers.Go(func() {
 			for sc := range next {
-				s.scenario(limited, sc)
+				s.scenario(ctx, limited, sc)
 			}
 		})
 	}
@@ -106,6 +122,9 @@ func (s *session) all(ctx context.Context) {
 	}
 	close(next)
 	workers.Wait()
+	if ctx.Err() != nil {
+		s.classes |= classInterrupted
+	}
 }
 
 // count counts an outcome.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -164,7 +165,7 @@ func TestRunTimeout(t *testing.T) {
 			"skip first: the run timeout of 1m is up",
 			"skip second: the run timeout of 1m is up",
 			"skip third: the run timeout of 1m is up",
-			"pass tidy",
+			"skip tidy: the run timeout of 1m is up",
 		})
 		if summary.ExitStatus != ExitUnknown {
 			t.Errorf("exit status %d", summary.ExitStatus)
@@ -270,6 +271,113 @@ func TestManyEvents(t *testing.T) {
 		})
 		if err != nil || events != 6004 || summary.Steps.Passed != 3000 {
 			t.Errorf("%v, %d events, %+v", err, events, summary)
+		}
+	})
+}
+
+// TestSignalInCleanup: a signal that arrives when only cleanup is left is an
+// interruption all the same, and hurries it.
+func TestSignalInCleanup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(3*time.Second, func() { cancel(Interrupted()) })
+		started := time.Now()
+		ends, summary := r.run(ctx, "name: A\nsteps:\n  - wait: 1s\ncleanup:\n  - wait: 1h\n    timeout: 2h\n", Options{Timeout: 2 * time.Second})
+		r.want(ends, []string{
+			"pass wait 1s",
+			"error wait 1h: timeout: the cleanup timeout after a signal of 8s is up",
+		})
+		if d := time.Since(started).Round(time.Second); d != 11*time.Second || summary.ExitStatus != ExitInterrupted {
+			t.Errorf("%v, exit status %d", d, summary.ExitStatus)
+		}
+	})
+}
+
+// TestHurriedTogether: the time that a signal leaves is one for all scenarios.
+func TestHurriedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(Interrupted()) })
+		text := strings.Repeat("name: S%d\nsteps:\n  - wait: 1h\n    timeout: 2h\ncleanup:\n  - wait: 5s\n---\n", 4)
+		text = strings.TrimSuffix(fmt.Sprintf(text, 1, 2, 3, 4), "---\n")
+		started := time.Now()
+		ends, _ := r.run(ctx, text, Options{Parallel: 2})
+		slices.Sort(ends)
+		r.want(ends, []string{
+			"error wait 1h: interrupted: interrupted", "error wait 1h: interrupted: interrupted",
+			"pass wait 5s", "pass wait 5s",
+			"skip wait 1h: interrupted", "skip wait 1h: interrupted",
+			"skip wait 5s: interrupted", "skip wait 5s: interrupted",
+		})
+		if d := time.Since(started).Round(time.Second); d != 6*time.Second {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+func TestVariables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ends, _ := r.run(t.Context(), `name: Vars ${sku}
+vars: {sku: A, url: "/http/echo?x=${sku}"}
+steps:
+  - name: call ${sku}
+    call: {GET: "${url}", credential: sender}
+    expect: {json: {query.x: B}}
+  - name: never ${sku}
+    skip: because
+    wait: 1s
+`, Options{Vars: map[string]string{"sku": "B"}})
+		r.want(ends, []string{"pass call B", "skip never B: because"})
+	})
+}
+
+// TestEmptySkip: an empty reason skips nothing.
+func TestEmptySkip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ends, _ := r.run(t.Context(), "name: A\nskip: \"${env.WHY ?? ''}\"\nsteps:\n  - wait: 1s\ncleanup:\n  - wait: 2s\n", Options{})
+		r.want(ends, []string{"pass wait 1s", "pass wait 2s"})
+		ends, summary := r.run(t.Context(), "name: A\nskip: not today\nsteps:\n  - wait: 1s\ncleanup:\n  - wait: 2s\n", Options{})
+		r.want(ends, []string{"skip wait 1s: not today", "skip wait 2s: not today"})
+		if summary.Scenarios.Skipped != 1 || summary.ExitStatus != ExitOK {
+			t.Errorf("%+v", summary)
+		}
+	})
+}
+
+// TestWrongVariable: no step runs when a variable cannot be evaluated.
+func TestWrongVariable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ends, summary := r.run(t.Context(), "name: A\nvars: {list: [1], x: \"${list[7].a}\"}\nsteps:\n  - name: one\n    wait: 1s\n    on-failure: continue\n  - name: two\n    wait: 1s\n", Options{})
+		if len(ends) != 2 || !strings.HasPrefix(ends[0], `error one: expression: the variable "x"`) || ends[1] != `skip two: the step "one" did not pass` || summary.ExitStatus != 1 {
+			t.Errorf("%q, %+v", ends, summary)
+		}
+	})
+}
+
+// TestUnselected: what cannot run yet stands in the way only where it is
+// selected.
+func TestUnselected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ends, _ := r.run(t.Context(), "name: A\ntags: [x]\nsteps:\n  - wait: 1s\n---\nname: B\nlock: [l]\nsteps:\n  - wait: 2s\n", Options{Tags: "x"})
+		r.want(ends, []string{"pass wait 1s"})
+	})
+}
+
+// TestOrigins: a credential is shown nowhere but to its origins.
+func TestOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		for _, u := range []string{"http://:8080/", "http://localhost:8080/", "http://evil.localhost/", "HTTP://127.0.0.1:99/", "http://runtime.sandbox.localhost.:80/"} {
+			ends, summary := r.run(t.Context(), fmt.Sprintf("name: A\nvars: {u: %q}\nsteps:\n  - name: s\n    call: {GET: \"${u}\", credential: sender}\n", u), Options{})
+			if len(ends) != 1 || !strings.HasPrefix(ends[0], "error s: ") || summary.ExitStatus == 0 {
+				t.Errorf("%s: %q", u, ends)
+			}
 		}
 	})
 }

@@ -179,10 +179,6 @@ func (c *stepCompiler) auth(a *callAction, body *scenarios.Node) {
 		if a.credential != nil {
 			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "the call has a credential and a user; one of them is wanted"))
 		}
-		if p := n.Get("password"); !expression.HasExpression(p.Text) {
-			c.o.Redactor.Add("password", p.Text)
-			scenarios.Mask(c.suite.Sources, p)
-		}
 		return
 	}
 	a.auth = n.Text
@@ -354,8 +350,8 @@ func (a *callAction) join(path, computed string) (string, *trouble) {
 	}
 	full = escapeURL(full)
 	u, err := url.Parse(full)
-	if err != nil || u.Host == "" {
-		return "", badURL(fmt.Sprintf("%q is not a URL", full))
+	if err != nil || u.Hostname() == "" {
+		return "", badURL(fmt.Sprintf("%q is not a URL with a host", full))
 	}
 	if u.User != nil {
 		return "", badURL("the URL holds a user; use auth: {username, password}")
@@ -424,7 +420,7 @@ func encodeQuery(s string) string { return strings.ReplaceAll(url.QueryEscape(s)
 // allowed checks that the credential may be shown to the origin of a URL.
 func (a *callAction) allowed(u string) *trouble {
 	origin, err := httpx.Origin(u)
-	if err != nil || a.credential.allows(origin, a.target) {
+	if err == nil && a.credential.allows(origin, a.target) {
 		return nil
 	}
 	return &trouble{class: classUnknown, problem: Problem{
@@ -457,7 +453,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 		return nil, t // the request itself was never sent
 	}
 	if a.csrf {
-		if r, t := a.fetchCSRF(ctx, x, request); t != nil {
+		if r, t := a.fetchCSRF(ctx, x, request, &token); t != nil {
 			return r, t
 		}
 	}
@@ -473,7 +469,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 		r.exchange.curl = a.curl(x, request)
 		return r, fromHTTP(ctx, err)
 	}
-	x.learnCookies(response.Header)
+	x.learnAnswer(response.Header)
 	r := &result{exchange: a.exchange(x, request, response)}
 	if err != nil {
 		return r, fromHTTP(ctx, err)
@@ -602,22 +598,29 @@ func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, 
 
 // fetchCSRF asks for a CSRF token and puts it into the request; its cookies
 // stay in the jar.
-func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Request) (*result, *trouble) {
+func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Request, token *oauth.Token) (*result, *trouble) {
 	fetch := &httpx.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{"X-Csrf-Token": {"Fetch"}}, Jar: r.Jar}
 	if v, ok := r.Header["Authorization"]; ok {
 		fetch.Header["Authorization"] = v
 	}
 	response, err := x.session.client.Do(ctx, fetch)
+	if err == nil && a.renewable(x, response) {
+		if t := a.renew(ctx, x, r, *token); t != nil {
+			return &result{exchange: a.exchange(x, fetch, response)}, t
+		}
+		fetch.Header["Authorization"] = r.Header["Authorization"]
+		response, err = x.session.client.Do(ctx, fetch)
+	}
 	if response == nil {
 		return &result{exchange: notSent(fetch)}, fromHTTP(ctx, err)
 	}
-	x.learnCookies(response.Header)
+	x.learnAnswer(response.Header)
 	failed := &result{exchange: a.exchange(x, fetch, response)}
 	if err != nil {
 		return failed, fromHTTP(ctx, err)
 	}
-	token := response.Header.Get("X-Csrf-Token")
-	if token == "" || strings.EqualFold(token, "required") {
+	csrf := response.Header.Get("X-Csrf-Token")
+	if csrf == "" || strings.EqualFold(csrf, "required") {
 		failed.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
 		t := &trouble{class: classStep, problem: Problem{
 			Type:    TypeCSRF,
@@ -631,10 +634,7 @@ func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Reque
 		}
 		return failed, t
 	}
-	if len(token) >= 8 {
-		x.session.redactor.Add("csrf token", token)
-	}
-	r.Header["X-Csrf-Token"] = []string{token}
+	r.Header["X-Csrf-Token"] = []string{csrf}
 	return nil, nil
 }
 
@@ -648,7 +648,10 @@ func (a *callAction) exchange(x *execution, request *httpx.Request, response *ht
 
 func (a *callAction) curl(x *execution, request *httpx.Request) func() string {
 	return func() string {
-		return httpx.Curl(request, a.body.shown(x), x.session.redactor.Header)
+		// Quoting for the shell would hide a secret from the redactor.
+		shown := *request
+		shown.URL = x.session.redactor.String(request.URL)
+		return httpx.Curl(&shown, x.session.redactor.String(a.body.shown(x)), x.session.redactor.Header)
 	}
 }
 

@@ -84,7 +84,7 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 		over := *a.credential
 		over.origins = maps.Clone(a.credential.origins)
 		over.Name = cmp.Or(over.Name, "token")
-		vars := c.staticVars(c.scenarioCompiler.out.vars)
+		vars := c.staticVars(c.scenarioCompiler.out.vars, c.scenarioCompiler.out.secrets)
 		known := true
 		if key := overrides.Get("service-key"); key != nil {
 			known = c.serviceKey(&over, key, c.scope, vars, c.file.path)
@@ -128,7 +128,7 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 			Hide:     x.session.redactor.String,
 		},
 	}
-	x.learnCookies(answer.Response.Header)
+	x.learnAnswer(answer.Response.Header)
 	if err != nil {
 		return a.refused(ctx, x, r, err)
 	}

@@ -112,5 +112,6 @@ func isLiteralSecret(e Entry) bool {
 	case "key":
 		return strings.Contains(text, "PRIVATE KEY")
 	}
-	return false
+	// A misspelt key is told with its line.
+	return diag.Suggest(e.Key.Text, []string{"client-secret", "password"}) != ""
 }

@@ -86,7 +86,7 @@ func (n *Node) Items() []*Node {
 
 // Entries are those of a mapping, in the order written; nil for anything else.
 func (n *Node) Entries() []Entry {
-	if n.children == nil {
+	if n == nil || n.children == nil {
 		return nil
 	}
 	return n.children.entries

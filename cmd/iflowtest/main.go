@@ -19,6 +19,9 @@ import (
 )
 
 func main() {
+	// A reader of standard output that goes away must not end the cleanup: the
+	// write fails instead, and is told as such.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := untilSignal(context.Background())
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
@@ -84,6 +87,11 @@ func usage(format string, args ...any) error {
 // run runs one command line and gives its exit status. What goes to standard
 // error passes the redactor.
 func (p *program) run(ctx context.Context, args []string) int {
+	for _, kv := range p.environ {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			p.learn(k, v)
+		}
+	}
 	gated := p.redactor.Writer(p.err)
 	p.err = gated
 	defer func() { _ = gated.Flush() }() // nowhere left to complain to

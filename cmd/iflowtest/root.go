@@ -141,8 +141,24 @@ func flagError(cmd *cobra.Command, err error) error {
 			e.message += fmt.Sprintf("; did you mean --%s?", s)
 		}
 	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		e.message = fmt.Sprintf("--%s %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))
+	}
 	e.hints = []string{fmt.Sprintf("%s --help shows all flags", cmd.CommandPath())}
 	return e
+}
+
+// wanted says what values a flag takes.
+func wanted(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "duration":
+		return "a duration such as 90s or 5m"
+	case "int", "int64":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	return "text"
 }
 
 // fallbacks sets flags that the command line leaves alone from
@@ -161,7 +177,7 @@ func (p *program) fallbacks(flags *pflag.FlagSet) error {
 		}
 		for _, v := range values {
 			if e := flags.Set(f.Name, v); e != nil {
-				err = usage("%s: %q is not a value of --%s: want %s", name, v, f.Name, f.Value.Type())
+				err = usage("%s: %q is not a value of --%s: want %s", name, v, f.Name, wanted(f))
 			}
 		}
 	})

@@ -286,7 +286,7 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 	var written []string
 	for _, path := range []string{f.junit, f.json} {
 		if path != "" {
-			written = append(written, path)
+			written = append(written, p.redactor.Text(path))
 		}
 	}
 	all = append(all, report.NewConsole(report.ConsoleOptions{

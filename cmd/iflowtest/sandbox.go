@@ -29,9 +29,13 @@ type tenant struct {
 func (p *program) newTenant(g *global, allowRemote, tls bool) (*sandbox.Tenant, error) {
 	o := sandbox.Options{AllowRemote: allowRemote, TLS: tls}
 	if g.sandboxConfig != "" {
-		data, err := os.ReadFile(g.sandboxConfig)
+		info, err := os.Stat(g.sandboxConfig)
 		if err != nil {
 			return nil, usage("--sandbox-config %s: %s", g.sandboxConfig, plain(err))
+		}
+		data, err := readFile(g.sandboxConfig, info, maxEnvFile)
+		if err != nil {
+			return nil, &exitError{status: runner.ExitInvalid, message: fmt.Sprintf("%s: %s", g.sandboxConfig, plain(err))}
 		}
 		config, diags := sandbox.ParseConfig(filepath.ToSlash(g.sandboxConfig), data)
 		if len(diags) > 0 {

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 
+	"iflowtest/internal/secret"
 	"iflowtest/runner"
 )
 
@@ -37,14 +40,12 @@ func (p *program) resolve(g *global) (*settings, error) {
 		}
 	}
 	for k, v := range s.env {
-		if isSecretName(k) && utf8.RuneCountInString(v) >= 8 {
-			p.redactor.Add("env."+k, v)
-		}
+		p.learn(k, v)
 	}
 	for _, kv := range g.vars {
 		k, v, ok := strings.Cut(kv, "=")
 		if !ok || k == "" {
-			return nil, usage("--var wants name=value, found %q", kv)
+			return nil, usage("--var wants name=value; what was given has no name")
 		}
 		s.vars[k] = v
 	}
@@ -55,24 +56,26 @@ func (p *program) resolve(g *global) (*settings, error) {
 	return s, nil
 }
 
+// learn makes the value of a variable of the process environment a secret,
+// when its name says that it is one; of a proxy, the password.
+func (p *program) learn(name, value string) {
+	switch strings.ToUpper(name) {
+	case "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY":
+		if u, err := url.Parse(value); err == nil && u.User != nil {
+			if password, ok := u.User.Password(); ok {
+				p.redactor.Add("proxy password", password)
+			}
+		}
+	}
+	if secret.IsName(name) && utf8.RuneCountInString(value) >= 8 {
+		p.redactor.Add("env."+name, value)
+	}
+}
+
 // getenv looks a variable up as ${env.NAME} sees it.
 func (s *settings) getenv(name string) (string, bool) {
 	v, ok := s.env[name]
 	return v, ok
-}
-
-// isSecretName reports whether a variable of that name holds a secret.
-func isSecretName(name string) bool {
-	if name == "PWD" || name == "OLDPWD" {
-		return false
-	}
-	lower := strings.ToLower(name)
-	for _, word := range []string{"secret", "password", "passwd", "pwd", "token", "key", "credential"} {
-		if strings.Contains(lower, word) {
-			return true
-		}
-	}
-	return false
 }
 
 // maxEnvFile bounds a dotenv file.
@@ -85,15 +88,12 @@ func readEnvFile(file string, env map[string]string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return usage("--env-file %s: there is no such file", file)
 	}
-	if err == nil && info.Size() > maxEnvFile {
-		return &exitError{status: runner.ExitInvalid, message: fmt.Sprintf("%s: holds %d bytes, more than an environment file can", file, info.Size())}
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(file)
-	}
 	if err != nil {
-		return usage("--env-file %s: cannot be read: %s", file, errors.Unwrap(err))
+		return usage("--env-file %s: cannot be read: %s", file, plain(err))
+	}
+	data, err := readFile(file, info, maxEnvFile)
+	if err != nil {
+		return &exitError{status: runner.ExitInvalid, message: fmt.Sprintf("%s: %s", file, plain(err))}
 	}
 	if !utf8.Valid(data) {
 		return &exitError{status: runner.ExitInvalid, message: file + ": is not UTF-8"}
@@ -114,14 +114,33 @@ func readEnvFile(file string, env map[string]string) error {
 	return nil
 }
 
-// badEnvLine gives the first line that makes the text before and including it
-// unreadable, counted from 1.
+// readFile reads a file of at most limit bytes. A pipe could hang and a
+// device never end: neither is read.
+func readFile(file string, info fs.FileInfo, limit int64) ([]byte, error) {
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a file")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("holds more than %d bytes", limit)
+	}
+	return data, err
+}
+
+// badEnvLine gives the line behind the longest beginning that can be read,
+// counted from 1.
 func badEnvLine(data []byte) int {
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	for i := range lines {
-		if _, err := godotenv.UnmarshalBytes(lines[i]); err != nil {
-			return i + 1
+	good, at := 0, 0
+	for i, line := range bytes.SplitAfter(data, []byte("\n")) {
+		at += len(line)
+		if _, err := godotenv.UnmarshalBytes(data[:at]); err == nil {
+			good = i + 1
 		}
 	}
-	return len(lines)
+	return good + 1
 }
