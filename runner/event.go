@@ -118,6 +118,7 @@ const (
 	TypeCSRF         = "csrf"
 	TypeExpression   = "expression"
 	TypeFile         = "file"
+	TypeInvalid      = "invalid"
 	TypeInternal     = "internal"
 )
 

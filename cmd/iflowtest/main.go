@@ -74,6 +74,8 @@ type exitError struct {
 	status  int
 	message string
 	hints   []string
+	// diags are what makes the files invalid; they have been printed.
+	diags diag.List
 }
 
 // Error gives the message.
@@ -120,13 +122,13 @@ func asExit(err error) *exitError {
 		return e
 	}
 	if e, ok := errors.AsType[*scenarios.UsageError](err); ok {
-		return &exitError{runner.ExitUsage, e.Message, e.Hints}
+		return &exitError{status: runner.ExitUsage, message: e.Message, hints: e.Hints}
 	}
 	if e, ok := errors.AsType[*runner.UsageError](err); ok {
-		return &exitError{runner.ExitUsage, e.Message, nil}
+		return &exitError{status: runner.ExitUsage, message: e.Message}
 	}
 	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return &exitError{runner.ExitReport, fmt.Sprintf("%s cannot be written: %s", e.Path, e.Err), nil}
+		return &exitError{status: runner.ExitReport, message: fmt.Sprintf("%s cannot be written: %s", e.Path, e.Err)}
 	}
 	// What is left comes from cobra: an unknown command or flag, a wrong
 	// number of arguments.

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,6 +103,9 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 		Tags: f.tags, Name: f.name, Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout,
 	})
 	if err != nil {
+		if e, ok := errors.AsType[*exitError](err); ok && len(e.diags) > 0 {
+			return errors.Join(err, p.reportWithout(f, e))
+		}
 		return err
 	}
 	defer plan.close()
@@ -135,15 +140,59 @@ func (p *program) empty(plan *compiled, f *runFlags) error {
 	if plan.loaded == 0 {
 		message = "no scenario there"
 	}
-	if f.allowEmpty {
-		fmt.Fprintf(p.err, "iflowtest: %s (allowed by --allow-empty)\n", message)
-		return nil
-	}
 	e := &exitError{status: runner.ExitNoScenario, message: message}
 	if plan.loaded > 0 {
 		e.hints = []string{fmt.Sprintf("%d are there; look at --tags, --name and the PATH", plan.loaded)}
 	}
-	return e
+	if f.allowEmpty {
+		fmt.Fprintf(p.err, "iflowtest: %s (allowed by --allow-empty)\n", message)
+		return p.reportWithout(f, &exitError{message: message})
+	}
+	return errors.Join(e, p.reportWithout(f, e))
+}
+
+// reportWithout writes the reports of a run that did not take place, so that
+// those of a former run are not taken for its own: what is wrong with a file
+// is an error of a suite of that name.
+func (p *program) reportWithout(f *runFlags, e *exitError) error {
+	r, err := p.openFiles(f)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	summary := &runner.Summary{ExitStatus: e.status, ExitReason: e.message}
+	events := []*runner.Event{{Event: runner.RunStart, Info: &runner.RunInfo{Version: version()}}}
+	byFile := map[string]diag.List{}
+	for _, d := range e.diags.Sorted() {
+		if d.Severity == diag.Error {
+			byFile[d.Pos.File] = append(byFile[d.Pos.File], d)
+		}
+	}
+	for i, file := range slices.Sorted(maps.Keys(byFile)) {
+		first := byFile[file][0]
+		problem := &runner.Problem{Type: runner.TypeInvalid, Message: p.redactor.Text(first.String())}
+		if n := len(byFile[file]) - 1; n > 0 {
+			problem.Cure = fmt.Sprintf("%s more in this file; iflowtest validate shows them all", count(n, "mistake"))
+		}
+		at := runner.Event{ScenarioID: i + 1, Scenario: p.redactor.Text(file), File: p.redactor.Text(file), Line: first.Pos.Line, Column: first.Pos.Column}
+		start, step, end := at, at, at
+		start.Event, step.Event, end.Event = runner.ScenarioStart, runner.StepEnd, runner.ScenarioEnd
+		step.Step, step.Index, step.Outcome, step.Err = "is a valid file", 1, runner.Error, problem
+		end.Outcome = runner.Error
+		events = append(events, &start, &step, &end)
+		summary.Scenarios.Total, summary.Scenarios.Errors = i+1, i+1
+		summary.Steps.Total, summary.Steps.Errors = i+1, i+1
+	}
+	events = append(events, &runner.Event{Event: runner.RunEnd, Summary: summary})
+	for _, event := range events {
+		event.Time = now
+	}
+	r.events(events)
+	r.close()
+	if r.err != nil {
+		return &exitError{status: runner.ExitReport, message: r.err.Error()}
+	}
+	return nil
 }
 
 // compiled is a plan, how many scenarios were loaded, and the sandbox it may
@@ -192,7 +241,7 @@ func (p *program) compile(ctx context.Context, g *global, s *settings, paths []s
 	switch {
 	case diags.HasErrors():
 		out.close()
-		return nil, &exitError{status: runner.ExitInvalid, message: invalid(diags)}
+		return nil, &exitError{status: runner.ExitInvalid, message: invalid(diags), diags: diags}
 	case err != nil:
 		out.close()
 		return nil, err
@@ -233,8 +282,10 @@ func hostname() string {
 
 // reports are the reporters of a run and the files they write to.
 type reports struct {
-	reporter report.Reporter
-	files    []io.Closer
+	console report.Reporter
+	// written are the reporters that write files; nil when they are closed.
+	written report.Reporter
+	files   []io.Closer
 	// lines is what the JSON lines are written to; nil without --json.
 	lines       *bufio.Writer
 	flushFailed bool
@@ -243,7 +294,28 @@ type reports struct {
 
 // openReports opens every report before the first request.
 func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
-	r := &reports{}
+	r, err := p.openFiles(f)
+	if err != nil {
+		return nil, err
+	}
+	terminal := p.isTerminal(p.out)
+	width, height := terminalSize(p.out)
+	var written []string
+	for _, path := range []string{f.junit, f.json} {
+		if path != "" {
+			written = append(written, p.redactor.Text(path))
+		}
+	}
+	r.console = report.NewConsole(report.ConsoleOptions{
+		Out: p.out, Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
+		Verbose: g.verbose, Quiet: g.quiet, Width: width, Height: height, Reports: written,
+	})
+	return r, nil
+}
+
+// openFiles opens the reports that are files.
+func (p *program) openFiles(f *runFlags) (*reports, error) {
+	r := &reports{console: report.Tee()}
 	var all []report.Reporter
 	open := func(path string, make func(o *report.Output) (report.Reporter, error)) error {
 		if path == "" {
@@ -281,51 +353,73 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 		r.close()
 		return nil, err
 	}
-	terminal := p.isTerminal(p.out)
-	width, height := terminalSize(p.out)
-	var written []string
-	for _, path := range []string{f.junit, f.json} {
-		if path != "" {
-			written = append(written, p.redactor.Text(path))
-		}
-	}
-	all = append(all, report.NewConsole(report.ConsoleOptions{
-		Out: p.out, Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
-		Verbose: g.verbose, Quiet: g.quiet, Width: width, Height: height, Reports: written,
-	}))
-	r.reporter = report.Tee(all...)
+	r.written = report.Tee(all...)
 	return r, nil
 }
 
 // events hands a batch to the reporters. The JSON lines are flushed behind it:
-// who reads them along, or after a crash, finds what has happened.
+// who reads them along, or after a crash, finds what has happened. The files
+// are complete before the console has the last word.
 func (r *reports) events(batch []*runner.Event) {
 	for _, e := range batch {
-		if err := r.reporter.Event(e); err != nil {
-			r.err = errors.Join(r.err, err)
+		if r.written != nil {
+			r.note(r.written.Event(e))
 		}
+		if e.Event == runner.RunEnd {
+			r.closeFiles()
+			e = r.last(e)
+		}
+		r.note(r.console.Event(e))
 	}
 	r.flush()
 }
 
-func (r *reports) flush() {
-	if r.lines == nil {
-		return
+// last gives the end of the run as it is now that the reports are written, or
+// are not.
+func (r *reports) last(e *runner.Event) *runner.Event {
+	if r.err == nil || e.Summary == nil || e.Summary.ExitStatus != runner.ExitOK {
+		return e
 	}
-	if err := r.lines.Flush(); err != nil && !r.flushFailed {
-		r.flushFailed = true
+	end, summary := *e, *e.Summary
+	summary.ExitStatus, summary.ExitReason = runner.ExitReport, "a report could not be written"
+	end.Summary = &summary
+	return &end
+}
+
+// note keeps what went wrong with a report.
+func (r *reports) note(err error) {
+	if err != nil {
 		r.err = errors.Join(r.err, err)
 	}
 }
 
-func (r *reports) close() {
-	if r.reporter != nil {
-		r.err = errors.Join(r.err, r.reporter.Close())
+func (r *reports) flush() {
+	if r.lines == nil || r.flushFailed {
+		return
 	}
+	if err := r.lines.Flush(); err != nil {
+		r.flushFailed = true
+		r.note(err)
+	}
+}
+
+// closeFiles completes and closes the files; closing twice does nothing.
+func (r *reports) closeFiles() {
+	if r.written == nil {
+		return
+	}
+	r.note(r.written.Close())
 	r.flush()
 	for _, f := range r.files {
-		r.err = errors.Join(r.err, f.Close())
+		r.note(f.Close())
 	}
+	r.written, r.files, r.lines = nil, nil, nil
+}
+
+// close ends every report.
+func (r *reports) close() {
+	r.closeFiles()
+	r.note(r.console.Close())
 	if r.err != nil {
 		r.err = errors.New(strings.ReplaceAll(r.err.Error(), "\n", "; "))
 	}

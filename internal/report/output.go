@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Output is a report file that was opened before the run. What it held before
-// stays until the first Write. It is for one goroutine.
+// Output is a report file that was opened before the run. It is for one
+// goroutine.
 type Output struct {
 	file    *os.File
 	path    string
@@ -20,8 +20,8 @@ type Output struct {
 
 // Create makes the folders of path and opens the file for writing, so that a
 // report that cannot be written is found before the first request. A former
-// report is kept until the first Write. Devices and pipes are written as they
-// are. The caller closes the Output, after the reporter that writes to it.
+// report goes at once: it must not be taken for that of a run that was killed.
+// Devices and pipes are written as they are. The caller closes the Output, after the reporter that writes to it.
 func Create(path string) (*Output, error) {
 	if path == "" {
 		return nil, errors.New("a report needs a file name")
@@ -31,7 +31,7 @@ func Create(path string) (*Output, error) {
 	}
 	_, err := os.Stat(path)
 	created := errors.Is(err, fs.ErrNotExist)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return nil, notWritten(path, err)
 	}
@@ -48,13 +48,8 @@ func Create(path string) (*Output, error) {
 // Name gives the path as it was given to Create.
 func (o *Output) Name() string { return o.path }
 
-// Write writes p; the first Write removes what the file held before.
+// Write writes p.
 func (o *Output) Write(p []byte) (int, error) {
-	if !o.written && o.regular {
-		if err := o.file.Truncate(0); err != nil {
-			return 0, notWritten(o.path, err)
-		}
-	}
 	o.written = true
 	n, err := o.file.Write(p)
 	if err != nil {
