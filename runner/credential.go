@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars m
 			return nil
 		}
 	}
-	if n := cmpNode(e.Value.Get("certificate"), e.Value.Get("key")); n != nil {
+	if n := cmp.Or(e.Value.Get("certificate"), e.Value.Get("key")); n != nil {
 		if !c.o.Check {
 			c.notYet(n.Pos(), "a credential with a certificate")
 		}
@@ -86,13 +87,6 @@ func encodedKey(text string) []byte {
 		return nil
 	}
 	return data
-}
-
-func cmpNode(a, b *scenarios.Node) *scenarios.Node {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 // serviceKey reads the service key that a credential names: a path, or the

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -28,7 +29,7 @@ type execution struct {
 	session  *session
 	scenario *scenario
 	step     *step
-	// vars are the variables; captured marks those that a step gave a value.
+	// vars are the variables that have a value.
 	vars   map[string]any
 	values *expression.Values
 	jar    http.CookieJar
@@ -69,7 +70,7 @@ func (s *session) scenario(signals, ctx context.Context, sc *scenario) {
 	x.steps(limited, first)
 	x.cleanup(signals)
 	e := x.event(ScenarioEnd, nil)
-	e.Outcome, e.DurationMs = cmpOutcome(x.outcome), milliseconds(time.Since(started))
+	e.Outcome, e.DurationMs = cmp.Or(x.outcome, Skip), milliseconds(time.Since(started))
 	e.Err = x.ended
 	if x.skip || e.Outcome == Skip {
 		e.Reason = x.stopped
@@ -108,13 +109,6 @@ func (x *execution) mistake(v any) *Problem {
 		Message: fmt.Sprintf("the program made a mistake: %v", v),
 		Cure:    "run again with -v and report what it prints",
 	}
-}
-
-func cmpOutcome(o Outcome) Outcome {
-	if o == "" {
-		return Skip
-	}
-	return o
 }
 
 // event starts an event of the scenario, and of a step when it is not nil.
@@ -495,26 +489,4 @@ func (x *execution) failure(f assertions.Failure) Failure {
 		Code: "assertion", Subject: f.Subject, Path: f.Path, Operator: f.Operator,
 		Want: f.Want, Got: f.Got, Message: f.Message, Notes: f.Notes, Diff: f.Diff,
 	}
-}
-
-// shown formats an exchange for a step that did not pass.
-func (x *execution) shown(e *exchange) *Exchange {
-	if e == nil {
-		return nil
-	}
-	g := x.session.gate
-	timings := e.timings
-	out := &Exchange{
-		Method: e.method, URL: e.url, Status: e.status, Timings: &timings,
-		RequestHeaders: g.header(e.requestHeader), Headers: g.header(e.header),
-	}
-	if e.requestBody != nil {
-		out.RequestBody, out.RequestBodySize = g.body(e.requestBody())
-	}
-	out.Body, out.BodySize = g.body(e.body)
-	out.MessageID, _ = assertions.MessageID(e.header, e.body)
-	if e.curl != nil {
-		out.Curl = e.curl()
-	}
-	return out
 }

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"iflowtest/assertions"
@@ -77,29 +76,6 @@ type result struct {
 	// refused says that the platform refused a credential, which is an exit
 	// status of its own.
 	refused bool
-}
-
-// exchange is the raw material of an [Exchange]; it is formatted only when a
-// report shows it.
-type exchange struct {
-	method, url   string
-	status        int
-	requestHeader http.Header
-	requestBody   func() string
-	header        http.Header
-	body          string
-	timings       Timings
-	curl          func() string
-	note          string
-}
-
-// remark is what the client has to say of an exchange: a redirect that was
-// not followed. It is nil-safe.
-func (e *exchange) remark() string {
-	if e == nil {
-		return ""
-	}
-	return e.note
 }
 
 // trouble is what ended an attempt other than an assertion.

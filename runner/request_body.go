@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"iflowtest/internal/diag"
@@ -45,7 +46,7 @@ func (c *stepCompiler) requestBody(body *scenarios.Node) *requestBody {
 	var b *requestBody
 	for _, e := range body.Entries() {
 		kind := e.Key.Text
-		if !isBodyKey(kind) {
+		if !slices.Contains(bodyKeys(), kind) {
 			continue
 		}
 		if b != nil {
@@ -58,15 +59,6 @@ func (c *stepCompiler) requestBody(body *scenarios.Node) *requestBody {
 		b.fix()
 	}
 	return b
-}
-
-func isBodyKey(name string) bool {
-	for _, k := range bodyKeys() {
-		if k == name {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *stepCompiler) compileBody(kind string, n *scenarios.Node) *requestBody {

@@ -6,14 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"iflowtest/assertions"
 	"iflowtest/internal/diag"
-	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
 	"iflowtest/scenarios"
 )
@@ -89,7 +87,7 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 		if key := overrides.Get("service-key"); key != nil {
 			known = c.serviceKey(&over, key, c.scope, vars, c.file.path)
 		}
-		if n := cmpNode(overrides.Get("certificate"), overrides.Get("key")); n != nil && !c.o.Check {
+		if n := cmp.Or(overrides.Get("certificate"), overrides.Get("key")); n != nil && !c.o.Check {
 			c.notYet(n.Pos(), "a credential with a certificate")
 		}
 		known = c.override(&over, overrides, c.scope, vars, false) && known
@@ -194,33 +192,4 @@ func tokenExchange(e *oauth.Exchange) *exchange {
 	x := fromResponse(e.Response)
 	x.requestBody = func() string { return e.Body }
 	return x
-}
-
-// fromResponse takes from an answer what a report may show.
-func fromResponse(r *httpx.Response) *exchange {
-	return &exchange{
-		method: r.Method, url: r.URL, status: r.Status,
-		requestHeader: r.RequestHeader, header: r.Header, body: r.Body, note: r.Note,
-		timings: Timings{
-			DNS: milliseconds(r.Timings.DNS), Connect: milliseconds(r.Timings.Connect), TLS: milliseconds(r.Timings.TLS),
-			Wait: milliseconds(r.Timings.Wait), Body: milliseconds(r.Timings.Body),
-		},
-	}
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// cookies gives the cookies that an answer sets.
-func cookies(h http.Header) []*http.Cookie {
-	if len(h["Set-Cookie"]) == 0 {
-		return nil
-	}
-	return (&http.Response{Header: h}).Cookies()
-}
-
-// bearerRefused reports whether a 401 says that the token is no longer valid
-// (RFC 6750, 3.1).
-func bearerRefused(r *httpx.Response) bool {
-	return r.Status == http.StatusUnauthorized &&
-		(strings.Contains(strings.Join(r.Header["Www-Authenticate"], " "), "invalid_token") || strings.Contains(r.Body, "invalid_token"))
 }

@@ -63,10 +63,27 @@ steps:
       json: {headers.Authorization: nope, body: nope}
     on-failure: continue
   - name: xml echoed
-    call: {POST: /http/echo, credential: sender, xml: "<a b='${nasty}'>${pin}</a>"}
+    call: {POST: /http/echo, credential: sender, xml: "<a b='${nasty}'>\n  ${pin}\n</a>"}
     expect:
       json: {body: nope}
       body: {equals: nope}
+    on-failure: continue
+  - name: many lines
+    call:
+      POST: /http/echo
+      credential: sender
+      body: |
+        ${nasty}
+        100% ${nasty}
+    expect: {json: {body: nope}}
+    on-failure: continue
+  - name: many parts
+    call: {POST: /http/echo, credential: sender, multipart: {a: "${nasty}", b: "${pin}"}}
+    expect: {json: {body: nope}}
+    on-failure: continue
+  - name: csrf and cookies
+    call: {POST: /http/csrf, credential: sender, csrf: true, body: "${nasty}"}
+    expect: {status: 500, headers: {set-cookie: nope}}
     on-failure: continue
   - name: text echoed ${nasty}
     call: {POST: /http/echo, credential: sender, body: "${toJSON(nasty)} ${toBase64(nasty)} ${nasty}"}
@@ -96,7 +113,7 @@ func canary(t *testing.T, redactor *secret.Redactor) (outputs map[string]string,
 	}
 	write("env.yaml", string(tenant.EnvironmentYAML()))
 	write("canary.yaml", strings.TrimPrefix(canaryScenario, "\n"))
-	nasty := `S3cr=t&$x "q" <ü>/\+`
+	nasty := `-S3cr=t&$x%2 "q" 'p' <ü>/\+`
 	var out, log bytes.Buffer
 	p := &program{
 		in: strings.NewReader(""), out: &out, err: &log, redactor: redactor, unredacted: redactor == nil,
