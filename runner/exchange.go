@@ -1,11 +1,12 @@
 package runner
 
 import (
-	"iflowtest/assertions"
-	"iflowtest/internal/httpx"
 	"net/http"
 	"strings"
 	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/httpx"
 )
 
 // exchange is the raw material of an [Exchange]; it is formatted only when a
