@@ -136,9 +136,6 @@ func excerpt(line string, column, width int) (text, pad, carets string) {
 // 2 (and less than the length of name), or "". It is what "did you mean" says.
 func Suggest(name string, candidates []string) string {
 	best, at := "", 3
-	if len(name) < 4 {
-		at = 2
-	}
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < at && d < len(name) {
 			best, at = c, d
