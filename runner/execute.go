@@ -355,7 +355,7 @@ func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
 	x.session.gate.send(start)
 	started := time.Now()
 	r, failures, t := x.attempt(ctx, st, first)
-	if r != nil && r.exchange != nil {
+	if r != nil && r.exchange != nil && x.log().Enabled(ctx, slog.LevelDebug) {
 		x.log().Debug("request", "method", r.exchange.method, "url", r.exchange.url, "status", r.exchange.status, "took", time.Since(started))
 	}
 	e := x.event(StepEnd, st)
