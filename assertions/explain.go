@@ -311,7 +311,9 @@ func (c *checker) whereItEnds(a *assertion, d *display) []string {
 	case onCookies:
 		var names []string
 		for _, k := range c.r.Cookies {
-			names = append(names, k.Name)
+			if k != nil {
+				names = append(names, k.Name)
+			}
 		}
 		return nearby(a.path, names, "cookies", d)
 	}

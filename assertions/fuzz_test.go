@@ -65,6 +65,7 @@ func FuzzMatcher(f *testing.F) {
 	} {
 		f.Add(s, `{"a":[1,{"b":null}],"b":[{"c":{"x":1}}],"c":"2026-01-01"}`)
 	}
+	f.Add(`{"cookies":{"nope":"x"},"body":{"contains":"x"}}`, strings.Repeat("ä\n", 300))
 	f.Fuzz(func(t *testing.T, expect, body string) {
 		var v any
 		d := json.NewDecoder(strings.NewReader(expect))

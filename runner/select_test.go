@@ -1,8 +1,13 @@
 package runner
 
 import (
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/expr-lang/expr"
 )
 
 func TestTags(t *testing.T) {
@@ -45,8 +50,30 @@ func FuzzTags(f *testing.F) {
 	f.Add("smoke && !slow", "smoke")
 	f.Add("a || (b, !c)", "b c")
 	f.Fuzz(func(t *testing.T, expression, tags string) {
-		if e, err := parseTags(expression); err == nil && e != nil {
-			e(strings.Fields(tags))
+		has := strings.Fields(tags)
+		e, err := parseTags(expression)
+		if err == nil && e == nil {
+			return
+		}
+		// The expression language reads the same operators.
+		code := tagToken.ReplaceAllStringFunc(expression, func(token string) string {
+			switch token {
+			case "&&", "||", "!", "(", ")":
+				return " " + token + " "
+			case ",":
+				return " || "
+			}
+			return fmt.Sprintf(" %t ", slices.Contains(has, token))
+		})
+		want, wrong := expr.Eval(code, nil)
+		if strings.TrimSpace(tagToken.ReplaceAllString(expression, "")) != "" {
+			wrong = errors.New("other characters")
+		}
+		if (err == nil) != (wrong == nil) {
+			t.Fatalf("%q: %v, but %q: %v", expression, err, code, wrong)
+		}
+		if err == nil && e(has) != want {
+			t.Fatalf("%q on %q: %t, want %v", expression, has, e(has), want)
 		}
 	})
 }

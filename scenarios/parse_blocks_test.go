@@ -96,6 +96,7 @@ func TestBlocksOfText(t *testing.T) {
 func FuzzBlocks(f *testing.F) {
 	f.Add("name: A\nsteps:\n- wait: 1s\n- wait: 2s\ncleanup:\n  - wait: 3s\n")
 	f.Add("name: A\nsteps:\n  - a: |\n      - text\n  - b: 'x\n  - y'\n")
+	f.Add("name: A\nsteps:\n  - a: 1\n x\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if diff := cmp.Diff(dumped([]byte(text), blockLimits{fromLines: 1 << 30}), dumped([]byte(text), blockLimits{lines: 1})); diff != "" {
 			t.Errorf("(-at once +in blocks):\n%s", diff)

@@ -114,7 +114,7 @@ func FuzzExpression(f *testing.F) {
 }
 
 func FuzzCheckName(f *testing.F) {
-	for _, s := range []string{"a", "order-id", "", "env", "9", "ä", "a b", "\xff"} {
+	for _, s := range []string{"a", "order-id", "", "env", "9", "ä", "a b", "\xff", "len", "0", "not"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

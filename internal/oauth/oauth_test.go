@@ -672,6 +672,8 @@ func FuzzTokenAnswer(f *testing.F) {
 	f.Add(200, "text/plain", `access_token=a&expires_in=1`)
 	f.Add(200, "", `{"access_token":"a.b.c","expires_in":"1e9"}`)
 	f.Add(302, "", `{"access_token":[[[[[[[[`)
+	f.Add(200, "", "{\"access_token\":\"abcd\",\"expires_in\":[1,\n2]}")
+	f.Add(200, "", `{"access_token":"x"}`)
 	f.Fuzz(func(t *testing.T, status int, contentType, body string) {
 		if status < 200 || status > 999 {
 			return

@@ -432,7 +432,7 @@ func TestLargeBody(t *testing.T) {
 func FuzzXMLText(f *testing.F) {
 	for _, s := range []string{
 		"", "plain", "]]>", "]]]]>>", "<a>&amp;\"'", "\x00\x1b\x7f\u0085", "\ufffe\uffff\U0001F600", "\xed\xa0\x80", "\xff\xfe",
-		"line\r\nline\rline\u2028", "\t  blanks  \n", "<![CDATA[x]]>", "-->", "../../x.yaml", "{{}}", strings.Repeat("]", 100) + ">",
+		"line\r\nline\rline\u2028", "\t  blanks  \n", "\r", "<![CDATA[x]]>", "-->", "../../x.yaml", "{{}}", strings.Repeat("]", 100) + ">",
 	} {
 		f.Add(s, s)
 	}

@@ -89,7 +89,7 @@ func className(e *runner.Event) string {
 		base = strings.TrimSuffix(base, ext)
 	}
 	name := strings.ReplaceAll(strings.ReplaceAll(folder+base, ":", ""), "/", ".")
-	if name == "" {
+	if strings.TrimSpace(name) == "" {
 		name = slug(e.Scenario)
 	}
 	if e.Document != "" {

@@ -375,6 +375,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{"", "{", `{"clientid":1}`, `"{}"`, "'{}'", `{"oauth":{"uaa":{"credentials":{}}}}`, "\xff\xfe{\x00}\x00", `{"clientid":"a","clientsecret":"hidden-value","tokenurl":"hidden-value"}`} {
 		f.Add([]byte(text))
 	}
+	f.Add([]byte(`{"clientid":"","clientsecret":"a","tokenurl":"https://a"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		k, err := Parse("n", data)
 		if err == nil {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -235,7 +236,7 @@ func (f *Fault) setSeconds(key, value string) string {
 		}
 		return fmt.Sprintf("%s %q: want %s of seconds from %g to %d", key, value, kind, low, maxSeconds)
 	}
-	f.Duration, f.written = time.Duration(n*float64(time.Second)), true
+	f.Duration, f.written = time.Duration(math.Round(n*1e6))*time.Microsecond, true
 	return ""
 }
 
@@ -259,7 +260,7 @@ func (f Fault) String() string {
 		add("count", strconv.Itoa(f.Count))
 	}
 	if f.written {
-		add(cmp.Or(f.doc.Args...), strconv.FormatFloat(f.Duration.Seconds(), 'f', -1, 64))
+		add(cmp.Or(f.doc.Args...), strconv.FormatFloat(float64(f.Duration.Microseconds())/1e6, 'f', -1, 64))
 	}
 	add("key", f.Key)
 	add("client", f.Client)

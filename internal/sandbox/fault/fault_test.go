@@ -2,6 +2,7 @@ package fault
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -165,6 +166,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("runtime-503:path=/http/[a-z]*,count=2,retry-after=1")
 	f.Add("secret-revoked:key=a,client=b,part=token")
 	f.Add("token-slow:seconds=1e-9")
+	f.Add("token-slow:seconds=270.256")
+	f.Add("token-slow:seconds=nan")
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := Parse(text)
 		if err != nil {
@@ -174,7 +177,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, err := Parse(parsed.String())
-		if err != nil || again.String() != parsed.String() {
+		if err != nil || !reflect.DeepEqual(again, parsed) {
 			t.Errorf("%q gives %q, which is read as %q: %v", text, parsed, again, err)
 		}
 		var s Set

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -256,7 +257,7 @@ func TestWantsJSON(t *testing.T) {
 }
 
 func FuzzFilter(f *testing.F) {
-	for _, s := range []string{"Id eq 'A'", "not (N gt 1L or Status eq null) and startswith(Id,'x')", "End le datetime'2021-02-01T00:00:00'", "Artifact/Id ne 'it''s'", "((("} {
+	for _, s := range []string{"Id eq 'A'", "not (N gt 1L or Status eq null) and startswith(Id,'x')", "End le datetime'2021-02-01T00:00:00'", "Artifact/Id ne 'it''s'", "(((", "startswith(Id,'x','y')"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -290,6 +291,32 @@ func FuzzPath(f *testing.F) {
 		segments, err := ParsePath(path)
 		if (err == nil) != (len(segments) > 0) {
 			t.Errorf("%q: %v %v", path, segments, err)
+		}
+		if err != nil {
+			return
+		}
+		// Written out again it is the same path.
+		var b strings.Builder
+		for _, s := range segments {
+			b.WriteString("/" + url.PathEscape(s.Name))
+			if s.Keys == nil {
+				continue
+			}
+			var keys []string
+			for name, key := range s.Keys {
+				if name != "" {
+					name += "="
+				}
+				keys = append(keys, url.PathEscape(name+Key(key)))
+			}
+			b.WriteString("(" + strings.Join(keys, ",") + ")")
+		}
+		again, err := ParsePath(b.String())
+		if err != nil || !reflect.DeepEqual(again, segments) {
+			t.Errorf("%q is read as %v, and %q as %v: %v", path, segments, b.String(), again, err)
+		}
+		if text, _ := url.PathUnescape(path); strings.Contains(text, "(") && !strings.Contains(text, ")") {
+			t.Errorf("%q is open, and read as %v", path, segments)
 		}
 	})
 }
