@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -107,6 +108,7 @@ func (p *Plan) Redactor() *secret.Redactor { return p.o.Redactor }
 type scenario struct {
 	id          int
 	file, path  string
+	below       string
 	document    string
 	pos         diag.Position
 	name        string
@@ -275,7 +277,7 @@ func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
 		compiler: c,
 		source:   s,
 		out: &scenario{
-			file: s.File, path: s.Path, pos: s.Pos, tags: s.Tags, timeout: s.Timeout,
+			file: s.File, path: s.Path, below: s.Below, pos: s.Pos, tags: s.Tags, timeout: s.Timeout,
 			credentials: map[string]*credential{}, secrets: map[string]bool{},
 		},
 		known: map[string]bool{},
@@ -353,7 +355,7 @@ func (c *scenarioCompiler) name() {
 		c.out.name = name
 	}
 	if c.source.Documents > 1 {
-		c.out.document = slug(c.source.Name.Text)
+		c.out.document = cmp.Or(slug(c.source.Name.Text), fmt.Sprintf("scenario-%d", c.source.Document+1))
 	}
 }
 
@@ -530,6 +532,9 @@ func slug(name string) string {
 	}
 	return strings.Trim(b.String(), "-")
 }
+
+// NewID makes the id of a run: short, lower case, safe in names.
+func NewID() string { return newID() }
 
 // newID makes a run id: eight characters of a-z and 2-7.
 func newID() string { return strings.ToLower(rand.Text()[:8]) }

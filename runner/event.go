@@ -56,7 +56,10 @@ type Event struct {
 	Kind    string `json:"kind,omitempty"`
 	// File is relative to the working folder where it can be, with forward
 	// slashes.
-	File    string  `json:"file,omitempty"`
+	File string `json:"file,omitempty"`
+	// Below is the file's name below the PATH that it was found through, when
+	// it lies outside of the working folder; else empty.
+	Below   string  `json:"below,omitempty"`
 	Line    int     `json:"line,omitempty"`
 	Column  int     `json:"column,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`

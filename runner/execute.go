@@ -115,7 +115,7 @@ func (x *execution) mistake(v any) *Problem {
 func (x *execution) event(name string, st *step) *Event {
 	e := &Event{
 		Event: name, Scenario: x.scenario.name, ScenarioID: x.scenario.id, Document: x.scenario.document,
-		File: x.scenario.file, Line: x.scenario.pos.Line, Column: x.scenario.pos.Column,
+		File: x.scenario.file, Below: x.scenario.below, Line: x.scenario.pos.Line, Column: x.scenario.pos.Column,
 	}
 	if name == ScenarioStart {
 		e.Tags = x.scenario.tags

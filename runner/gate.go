@@ -118,7 +118,7 @@ func (g *gate) close() {
 
 func (g *gate) clean(e *Event) {
 	t := g.redactor.Text
-	for _, s := range []*string{&e.Scenario, &e.Document, &e.Row, &e.Step, &e.Kind, &e.File, &e.Reason} {
+	for _, s := range []*string{&e.Scenario, &e.Document, &e.Row, &e.Step, &e.Kind, &e.File, &e.Below, &e.Reason} {
 		if *s != "" {
 			*s = t(*s)
 		}

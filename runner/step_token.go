@@ -164,10 +164,13 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 // refused judges an answer that granted no token. When the step's own
 // expect.status asks for that status, it is what was wanted.
 func (a *tokenAction) refused(ctx context.Context, x *execution, r *result, err error) (*result, *trouble) {
+	t := fromOAuth(ctx, err)
+	if r.checked.Status/100 == 2 {
+		return r, t // an answer without a token is none, whatever its status
+	}
 	if x.asksFor(r.checked.Status) {
 		return r, nil
 	}
-	t := fromOAuth(ctx, err)
 	if t.class == classCredential && a.status {
 		// The step looks at the status itself: its assertion tells.
 		r.refused = true

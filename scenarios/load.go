@@ -56,6 +56,7 @@ type loader struct {
 	options LoadOptions
 	grammar *grammar
 	folder  string
+	base    string // the path that files are being collected from, or its folder
 	files   []*file
 	known   map[string]*file
 	sources diag.Sources
@@ -66,7 +67,7 @@ type loader struct {
 
 // file is one scenario file that was asked for.
 type file struct {
-	path, shown string
+	path, shown, below string
 	// lines are those of FILE.yaml:LINE; empty: all of the file.
 	lines []int
 	whole bool
@@ -110,6 +111,10 @@ func (l *loader) collect(paths []string) {
 		path, line := l.splitLine(p)
 		full := l.absolute(path)
 		info, err := os.Stat(full)
+		l.base = full
+		if err == nil && !info.IsDir() {
+			l.base = filepath.Dir(full)
+		}
 		switch {
 		case err != nil:
 			l.notThere(p, full, err)
@@ -156,7 +161,7 @@ func (l *loader) notThere(p, full string, err error) {
 func (l *loader) add(full string, line int) {
 	f := l.known[full]
 	if f == nil {
-		f = &file{path: full, shown: l.shown(full)}
+		f = &file{path: full, shown: l.shown(full), below: l.below(full)}
 		l.known[full] = f
 		l.files = append(l.files, f)
 	}
@@ -165,6 +170,18 @@ func (l *loader) add(full string, line int) {
 	} else {
 		f.lines = append(f.lines, line)
 	}
+}
+
+// below is the name of a file below the path that it was found through, when
+// it lies outside of the working folder; else empty.
+func (l *loader) below(full string) string {
+	if !filepath.IsAbs(l.shown(full)) {
+		return ""
+	}
+	if rel, err := filepath.Rel(l.base, full); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	return filepath.Base(full)
 }
 
 // walk adds the scenario files of a folder in name order. above are the
@@ -388,7 +405,7 @@ func (l *loader) readFile(f *file) result {
 			continue
 		}
 		s := read.readScenario(doc.root)
-		s.File, s.Path = f.shown, f.path
+		s.File, s.Path, s.Below = f.shown, f.path, f.below
 		s.Document, s.EndLine = doc.index, doc.end
 		r.scenarios = append(r.scenarios, s)
 	}

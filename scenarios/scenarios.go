@@ -37,6 +37,9 @@ type Scenario struct {
 	Pos diag.Position
 	// File is the name as it is shown; Path is the absolute path to open.
 	File, Path string
+	// Below is the name below the PATH that the file was found through, when it
+	// lies outside of the working folder; else empty.
+	Below string
 	// Document counts the documents of the file from 0, Documents is how many
 	// of them are scenarios.
 	Document, Documents int

@@ -159,7 +159,7 @@ func (p *program) reportWithout(f *runFlags, e *exitError) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now().UTC()
+	now, id := time.Now().UTC(), runner.NewID()
 	summary := &runner.Summary{ExitStatus: e.status, ExitReason: e.message}
 	events := []*runner.Event{{Event: runner.RunStart, Info: &runner.RunInfo{Version: version()}}}
 	byFile := map[string]diag.List{}
@@ -170,7 +170,7 @@ func (p *program) reportWithout(f *runFlags, e *exitError) error {
 	}
 	for i, file := range slices.Sorted(maps.Keys(byFile)) {
 		first := byFile[file][0]
-		problem := &runner.Problem{Type: runner.TypeInvalid, Message: p.redactor.Text(first.String())}
+		problem := &runner.Problem{Type: runner.TypeInvalid, Message: p.redactor.Text(first.Message + "  [" + first.Code + "]")}
 		if n := len(byFile[file]) - 1; n > 0 {
 			problem.Cure = fmt.Sprintf("%s more in this file; iflowtest validate shows them all", count(n, "mistake"))
 		}
@@ -185,7 +185,7 @@ func (p *program) reportWithout(f *runFlags, e *exitError) error {
 	}
 	events = append(events, &runner.Event{Event: runner.RunEnd, Summary: summary})
 	for _, event := range events {
-		event.Time = now
+		event.Time, event.Run = now, id
 	}
 	r.events(events)
 	r.close()
@@ -388,7 +388,7 @@ func (r *reports) last(e *runner.Event) *runner.Event {
 
 // note keeps what went wrong with a report.
 func (r *reports) note(err error) {
-	if err != nil {
+	if err != nil && (r.err == nil || !strings.Contains(r.err.Error(), err.Error())) {
 		r.err = errors.Join(r.err, err)
 	}
 }

@@ -33,6 +33,7 @@ func appendPlain(b []byte, e *runner.Event) (line []byte, ok bool) {
 	b = appendTrueField(b, "cleanup", e.Cleanup)
 	b = appendTextField(b, "kind", e.Kind)
 	b = appendTextField(b, "file", e.File)
+	b = appendTextField(b, "below", e.Below)
 	b = appendIntField(b, "line", e.Line)
 	b = appendIntField(b, "column", e.Column)
 	b = appendTextField(b, "outcome", string(e.Outcome))

@@ -20,7 +20,7 @@ func FuzzPlainEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event, step, row string, n int, ms float64, yes bool, nano int64, url string, status int) {
 		e := &runner.Event{
 			Event: event, Time: time.Unix(nano%1e9, nano).UTC(), Run: row, Scenario: step, ScenarioID: n, Document: row, Row: row,
-			Step: step, Index: n, Cleanup: yes, Kind: event, File: url, Line: n, Column: status, Outcome: runner.Outcome(event),
+			Step: step, Index: n, Cleanup: yes, Kind: event, File: url, Below: row, Line: n, Column: status, Outcome: runner.Outcome(event),
 			Flaky: yes, Reason: url, DurationMs: ms, Attempts: n,
 		}
 		if url != "" {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"path"
 	"strconv"
@@ -79,7 +80,7 @@ func isXML(r rune) bool {
 // extension, dots for slashes, and the document's slug behind it. It is never
 // empty, as readers make dead links of that.
 func className(e *runner.Event) string {
-	file := strings.ReplaceAll(e.File, `\`, "/")
+	file := strings.ReplaceAll(cmp.Or(e.Below, e.File), `\`, "/")
 	file = path.Clean("/" + strings.TrimPrefix(file, "./"))
 	for strings.HasPrefix(file, "/../") {
 		file = file[3:]

@@ -87,7 +87,7 @@ func (k unitKey) compare(o unitKey) int {
 func scenarioOf(e *runner.Event) runner.Event {
 	s := runner.Event{
 		Time: e.Time, Run: e.Run, Scenario: e.Scenario, ScenarioID: e.ScenarioID,
-		Document: e.Document, Row: e.Row, File: e.File,
+		Document: e.Document, Row: e.Row, File: e.File, Below: e.Below,
 	}
 	if e.Event == runner.ScenarioStart {
 		s.Line, s.Column = e.Line, e.Column

@@ -126,6 +126,7 @@ func fieldDocs() map[string]string {
 		"Event.index":      "The number of the step in its scenario, from 1; cleanup steps follow the others.",
 		"Event.cleanup":    "True for a step of the cleanup block and for deletions.",
 		"Event.kind":       "The kind of the step: call, token, …",
+		"Event.below":      "The file's name below the PATH it was found through, when it lies outside of the working folder.",
 		"Event.file":       "The scenario file, relative to the working folder where it can be, with forward slashes.",
 		"Event.line":       "The line of the step or scenario in its file, from 1.",
 		"Event.column":     "The column of the step or scenario, in characters from 1.",
