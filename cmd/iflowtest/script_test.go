@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"iflowtest": main})
+	testscript.Main(m, map[string]func(){"iflowtest": main, "peak": peak})
 }
 
 func TestScripts(t *testing.T) {
