@@ -75,7 +75,7 @@ func FuzzMatcher(f *testing.F) {
 		}
 		n, err := nodeOf(v, 1)
 		if err != nil {
-			t.Skip()
+			return // nested deeper than a file can be
 		}
 		result := func() *Result {
 			return &Result{

@@ -98,12 +98,6 @@ func (p *Plan) Steps() int {
 	return n
 }
 
-// ID gives the id of the run: short, lower case, safe in names.
-func (p *Plan) ID() string { return p.id }
-
-// Redactor gives the redactor that knows the secrets of the plan.
-func (p *Plan) Redactor() *secret.Redactor { return p.o.Redactor }
-
 // scenario is a compiled scenario.
 type scenario struct {
 	id          int

@@ -266,7 +266,7 @@ func TestManyEvents(t *testing.T) {
 		text := "name: Many\nsteps:\n" + strings.Repeat("  - set: {a: 1}\n", 3000)
 		events := 0
 		summary, err := r.plan(text, Options{}).Run(t.Context(), func(batch []*Event) {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			events += len(batch)
 		})
 		if err != nil || events != 6004 || summary.Steps.Passed != 3000 {

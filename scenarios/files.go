@@ -36,9 +36,6 @@ func OpenFiles(root string) (*Files, error) {
 // Close lets go of the project folder. Files that are open stay open.
 func (f *Files) Close() error { return f.root.Close() }
 
-// Root is the absolute path of the project folder.
-func (f *Files) Root() string { return f.path }
-
 // FileError says why a file that a scenario names cannot be opened.
 type FileError struct {
 	// Code is diag.OutsideRoot or diag.BadFile.
