@@ -46,6 +46,11 @@ type Event struct {
 	Document string `json:"document,omitempty"`
 	// Row is the name of the data row, empty without data.
 	Row string `json:"row,omitempty"`
+	// RowIndex counts the rows of a scenario from 1, Rows is how many it has,
+	// in scenario-start; both are 0 without data. The first row of a scenario
+	// has the ScenarioID b, and the last b+Rows-1.
+	RowIndex int `json:"rowIndex,omitempty"`
+	Rows     int `json:"rows,omitempty"`
 	// Step is the step's name with its expressions resolved.
 	Step string `json:"step,omitempty"`
 	// Index counts the steps of a scenario from 1, cleanup steps after the
