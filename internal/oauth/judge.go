@@ -122,7 +122,8 @@ func (c Credential) judgeError(wire, library error) *Error {
 // judgeAnswer judges a whole answer; nil: it holds a token (wire/sap.md 2.6
 // and section 8).
 func (c Credential) judgeAnswer(r *httpx.Response, a answer, library error) *Error {
-	e := &Error{Status: r.Status, Code: bounded(a.code), Description: bounded(a.description), RetryAfter: retryAfter(r.Header, r.Started.Add(r.Duration))}
+	wait, _ := httpx.RetryAfter(r.Header, r.Started.Add(r.Duration))
+	e := &Error{Status: r.Status, Code: bounded(a.code), Description: bounded(a.description), RetryAfter: wait}
 	said := c.said(r, a)
 	say := func(kind, cause, cure string) *Error {
 		e.Kind, e.Cure, e.Err = kind, cure, library
@@ -268,26 +269,6 @@ func bounded(text string) string {
 		n++
 	}
 	return strings.TrimSpace(b.String())
-}
-
-// retryAfter reads Retry-After: seconds or a date (RFC 9110 10.2.3). A date is
-// taken by the server's own clock where it tells it.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if n, ok := seconds(value); ok {
-		return max(n, 0)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(at.Sub(now), 0)
 }
 
 // maxSeconds bounds what a server can claim: a hundred years.

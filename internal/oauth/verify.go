@@ -389,8 +389,9 @@ func (v *Verifier) get(ctx context.Context, at string) (string, *Error) {
 	case response.Status >= 500:
 		kind = KindServer
 	}
+	wait, _ := httpx.RetryAfter(response.Header, response.Started.Add(response.Duration))
 	return "", &Error{
-		Kind: kind, Status: response.Status, RetryAfter: retryAfter(response.Header, response.Started.Add(response.Duration)),
+		Kind: kind, Status: response.Status, RetryAfter: wait,
 		Message: fmt.Sprintf("GET %s: the keys of the issuer cannot be had: answered %d %s", at, response.Status, http.StatusText(response.Status)),
 		Cure:    "check token-url; the signature was not judged",
 	}
