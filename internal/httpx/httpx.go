@@ -53,6 +53,10 @@ type Options struct {
 	MaxBody int64
 	// UserAgent is sent where a request does not set one; empty: Go's own.
 	UserAgent string
+	// Rate is how many requests a second go to one host and port, whatever
+	// the scheme; the others wait for their turn. Redirects count. Zero: no
+	// limit.
+	Rate float64
 }
 
 // Client sends requests. It is safe for concurrent use; make it with New.
@@ -61,6 +65,7 @@ type Client struct {
 	loopbackOnly bool
 	maxBody      int64
 	userAgent    string
+	pace         *pace
 	buffers      sync.Pool
 }
 
@@ -71,6 +76,7 @@ func New(o Options) (*Client, error) {
 		loopbackOnly: o.LoopbackOnly,
 		maxBody:      o.MaxBody,
 		userAgent:    o.UserAgent,
+		pace:         newPace(o.Rate),
 	}
 	if c.maxBody <= 0 {
 		c.maxBody = defaultMaxBody
@@ -194,7 +200,8 @@ type Response struct {
 	// Body is the decoded body.
 	Body string
 	// Started is when the first request began; Duration runs from there to
-	// the last byte of the last answer.
+	// the last byte of the last answer. The wait for Options.Rate is no part
+	// of it.
 	Started  time.Time
 	Duration time.Duration
 	// Timings tell where the time went, summed over redirects.
@@ -228,14 +235,18 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.pace.wait(ctx, h.method, h.url); err != nil {
+		return nil, err
+	}
 	started := time.Now()
+	waited := time.Duration(0)
 	watch := &stopwatch{}
 	traced := httptrace.WithClientTrace(ctx, watch.trace())
 	for hops := 0; ; hops++ {
 		response, err := c.send(ctx, traced, r, h, watch)
 		if response != nil {
 			response.Started = started
-			response.Duration = time.Since(started)
+			response.Duration = time.Since(started) - waited
 			response.Timings = watch.timings()
 		}
 		if err != nil {
@@ -250,6 +261,11 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 			return response, nil
 		}
 		h = next
+		before := time.Now()
+		if err := c.pace.wait(ctx, h.method, h.url); err != nil {
+			return nil, err
+		}
+		waited += time.Since(before)
 	}
 }
 
@@ -392,7 +408,7 @@ func asSent(header http.Header) http.Header {
 	return header
 }
 
-// RoundTripper gives the client's pool behind the client's guard, for
+// RoundTripper gives the client's pool behind the client's guard and rate, for
 // libraries that want one. Errors pass through untouched: Explain judges them.
 func (c *Client) RoundTripper() http.RoundTripper { return guarded{c} }
 
@@ -400,7 +416,11 @@ type guarded struct{ c *Client }
 
 // RoundTrip implements http.RoundTripper.
 func (g guarded) RoundTrip(req *http.Request) (*http.Response, error) {
-	if err := g.c.admit(req.Method, req.URL); err != nil {
+	err := g.c.admit(req.Method, req.URL)
+	if err == nil {
+		err = g.c.pace.wait(req.Context(), req.Method, req.URL)
+	}
+	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
