@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -289,9 +290,10 @@ func (c *Client) firstHop(r *Request) (*hop, error) {
 	if err := c.admit(r.Method, u); err != nil {
 		return nil, err
 	}
-	header := r.Header.Clone()
-	if header == nil {
-		header = make(http.Header, 4)
+	// The values are shared with r.Header: nothing changes or grows them.
+	header := make(http.Header, len(r.Header)+3)
+	for name, values := range r.Header {
+		header[name] = slices.Clip(values)
 	}
 	if u.User != nil {
 		if header.Get("Authorization") == "" {
@@ -387,13 +389,12 @@ func (h *hop) request(ctx context.Context, jar http.CookieJar) (*http.Request, e
 	if h.body == nil || h.body.Size == 0 {
 		return req, nil
 	}
-	open := func() (reader, error) { return openSource(h.body) }
-	body, err := open()
+	body, err := openSource(h.body)
 	if err != nil {
 		return nil, requestError(h.method, h.url.String(), "the body cannot be read: "+plainFileError(err), "check the file that is to be sent", err)
 	}
 	req.Body = body
-	req.GetBody = func() (reader, error) { return open() }
+	req.GetBody = func() (reader, error) { return openSource(h.body) }
 	req.ContentLength = h.body.Size
 	return req, nil
 }
