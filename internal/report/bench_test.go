@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"strconv"
 	"testing"
 
 	"iflowtest/runner"
@@ -10,8 +11,12 @@ import (
 // BenchmarkPassedStep is what a step that passes costs, start and end: twice
 // two events.
 func BenchmarkPassedStep(b *testing.B) {
-	s := (&scenario{id: 1, name: "Order intake", file: "scenarios/orders.yaml"}).start().step("accepts an order", 100, passed())
-	start, end := s.events[1], s.events[2]
+	const steps = 100 // of a scenario, as names are kept for the time of one
+	s := (&scenario{name: "Order intake"}).start()
+	for i := range steps {
+		s.step("accepts order "+strconv.Itoa(i), 100, passed())
+	}
+	events := s.done(runner.Pass)
 	junit := func(b *testing.B) Reporter {
 		r, err := NewJUnit(io.Discard, JUnitOptions{})
 		if err != nil {
@@ -33,17 +38,23 @@ func BenchmarkPassedStep(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			r := c.make(b)
 			b.ReportAllocs()
-			// A new scenario after each hundred steps, as names are kept for
-			// the time of a scenario.
-			n := 0
-			for b.Loop() {
-				if n%100 == 0 {
-					event(b, r, &runner.Event{Event: runner.ScenarioStart, ScenarioID: 1, Scenario: "Order intake"})
+			n, id, file := 0, 0, ""
+			send := func(e *runner.Event) {
+				e.ScenarioID, e.File = id, file
+				if err := r.Event(e); err != nil {
+					b.Fatal(err)
 				}
-				event(b, r, start)
-				event(b, r, end)
-				if n++; n%100 == 0 {
-					event(b, r, &runner.Event{Event: runner.ScenarioEnd, ScenarioID: 1, Scenario: "Order intake", Outcome: runner.Pass})
+			}
+			for b.Loop() {
+				if n%steps == 0 {
+					id++
+					file = "scenarios/orders" + strconv.Itoa(id) + ".yaml"
+					send(events[0])
+				}
+				send(events[1+2*(n%steps)])
+				send(events[2+2*(n%steps)])
+				if n++; n%steps == 0 {
+					send(events[len(events)-1])
 				}
 			}
 			b.StopTimer()
@@ -51,11 +62,5 @@ func BenchmarkPassedStep(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
-	}
-}
-
-func event(b *testing.B, r Reporter, e *runner.Event) {
-	if err := r.Event(e); err != nil {
-		b.Fatal(err)
 	}
 }

@@ -66,6 +66,7 @@ type console struct {
 
 	mu        sync.Mutex // what follows is shared with the drawing goroutine
 	units     map[unitKey]*consoleUnit
+	current   *consoleUnit           // the one of the last event, of those that run
 	running   map[int]int            // how many units of a ScenarioID run
 	waiting   map[int][]*consoleUnit // ended, not printed: an earlier one runs
 	next      int                    // the ScenarioID that is printed next
@@ -127,7 +128,7 @@ func (c *console) Event(e *runner.Event) error {
 	case runner.ScenarioStart:
 		c.scenarioStart(e)
 	case runner.StepStart:
-		c.unit(e).steps.begin(e).began = time.Now()
+		c.unit(e).steps.begin(e)
 	case runner.Attempt:
 		if s := c.unit(e).steps.find(e); s != nil {
 			s.attempt = cmp.Or(e.Attempts, s.attempt+1)
@@ -203,12 +204,17 @@ func (c *console) target() string {
 }
 
 func (c *console) unit(e *runner.Event) *consoleUnit {
-	u := c.units[keyOf(e)]
-	if u == nil {
-		u = &consoleUnit{key: keyOf(e), began: time.Now(), start: scenarioOf(e)}
-		c.units[u.key] = u
-		c.running[u.key.id]++
+	key := keyOf(e)
+	if u := c.current; u != nil && u.key == key {
+		return u
 	}
+	u := c.units[key]
+	if u == nil {
+		u = &consoleUnit{key: key, began: time.Now(), start: scenarioOf(e)}
+		c.units[key] = u
+		c.running[key.id]++
+	}
+	c.current = u
 	return u
 }
 
@@ -235,12 +241,12 @@ func (c *console) stepEnd(u *consoleUnit, e *runner.Event) {
 	}
 	s.ended = true
 	if c.options.Verbose && !c.options.Quiet {
-		s.text = []byte(c.stepLine(e))
+		s.text = append(s.text, c.stepLine(e)...)
 	}
 	if e.Outcome != runner.Pass && e.Outcome != runner.Skip {
 		s.failure = c.failure(e)
 	}
-	for _, done := range u.steps.pop() {
+	for done := u.steps.pop(); done != nil; done = u.steps.pop() {
 		u.details.Write(done.text)
 		u.failures.WriteString(done.failure)
 	}
@@ -360,6 +366,7 @@ func (c *console) scenarioEnd(u *consoleUnit, e *runner.Event) {
 	add(&c.steps, u.counts)
 	u.line = c.scenarioLine(u, e)
 	delete(c.units, u.key)
+	c.current = nil
 	if c.running[u.key.id]--; c.running[u.key.id] == 0 {
 		delete(c.running, u.key.id)
 	}

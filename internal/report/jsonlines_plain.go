@@ -11,23 +11,24 @@ import (
 	"iflowtest/runner"
 )
 
-// appendPlain writes an event of a step that begins or passes, which most
-// events are, as encoding/json does but without its detours. ok is false for
+// appendPlain writes an event of what begins or passes, which most events are, as encoding/json does but without its detours. ok is false for
 // any other event.
 func appendPlain(b []byte, e *runner.Event) (line []byte, ok bool) {
-	if e.Failures != nil || e.Err != nil || e.Tags != nil || e.Info != nil || e.Summary != nil || !plainExchange(e.Exchange) {
+	if e.Failures != nil || e.Err != nil || e.Info != nil || e.Summary != nil || !plainExchange(e.Exchange) {
 		return b, false
 	}
 	b = append(b, `{"event":`...)
 	b = appendText(b, e.Event)
 	b = append(b, `,"time":"`...)
-	b = e.Time.AppendFormat(b, time.RFC3339Nano)
+	b = appendTime(b, e.Time)
 	b = append(b, `","run":`...)
 	b = appendText(b, e.Run)
 	b = appendTextField(b, "scenario", e.Scenario)
 	b = appendIntField(b, "scenarioId", e.ScenarioID)
 	b = appendTextField(b, "document", e.Document)
 	b = appendTextField(b, "row", e.Row)
+	b = appendIntField(b, "rowIndex", e.RowIndex)
+	b = appendIntField(b, "rows", e.Rows)
 	b = appendTextField(b, "step", e.Step)
 	b = appendIntField(b, "index", e.Index)
 	b = appendTrueField(b, "cleanup", e.Cleanup)
@@ -49,6 +50,7 @@ func appendPlain(b []byte, e *runner.Event) (line []byte, ok bool) {
 		b = append(b, `,"url":`...)
 		b = appendText(b, x.URL)
 		b = appendIntField(b, "status", x.Status)
+		b = appendTextField(b, "messageId", x.MessageID)
 		if t := x.Timings; t != nil {
 			b = appendNumber(append(b, `,"timings":{"dns":`...), t.DNS)
 			b = appendNumber(append(b, `,"connect":`...), t.Connect)
@@ -59,13 +61,24 @@ func appendPlain(b []byte, e *runner.Event) (line []byte, ok bool) {
 		}
 		b = append(b, '}')
 	}
+	for i, tag := range e.Tags {
+		if i == 0 {
+			b = append(b, `,"tags":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = appendText(b, tag)
+	}
+	if len(e.Tags) > 0 {
+		b = append(b, ']')
+	}
 	return append(b, "}\n"...), true
 }
 
 // plainExchange reports whether the exchange is that of a step that passed.
 func plainExchange(x *runner.Exchange) bool {
 	return x == nil || x.RequestHeaders == nil && x.Headers == nil && x.RequestBody == "" && x.Body == "" &&
-		x.RequestBodySize == 0 && x.BodySize == 0 && x.MessageID == "" && x.Curl == ""
+		x.RequestBodySize == 0 && x.BodySize == 0 && x.Curl == ""
 }
 
 func appendTextField(b []byte, name, s string) []byte {
@@ -95,9 +108,58 @@ func appendTrueField(b []byte, name string, yes bool) []byte {
 	return append(b, `":true`...)
 }
 
-// appendNumber writes a number as encoding/json does for those of a duration;
-// others go the long way.
+// appendTime writes a time in UTC as encoding/json does.
+func appendTime(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 || t.Location() != time.UTC {
+		return t.AppendFormat(b, time.RFC3339Nano)
+	}
+	hour, minute, second := t.Clock()
+	b = appendDigits(b, year, 4)
+	b = appendDigits(append(b, '-'), int(month), 2)
+	b = appendDigits(append(b, '-'), day, 2)
+	b = appendDigits(append(b, 'T'), hour, 2)
+	b = appendDigits(append(b, ':'), minute, 2)
+	b = appendDigits(append(b, ':'), second, 2)
+	if n := t.Nanosecond(); n != 0 {
+		b = withoutZeros(appendDigits(append(b, '.'), n, 9))
+	}
+	return append(b, 'Z')
+}
+
+// appendDigits writes n, which is not negative, with so many digits.
+func appendDigits(b []byte, n, digits int) []byte {
+	for range digits {
+		b = append(b, '0')
+	}
+	for i := len(b) - 1; n > 0; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
+}
+
+// withoutZeros takes the zeros off the end.
+func withoutZeros(b []byte) []byte {
+	for b[len(b)-1] == '0' {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// appendNumber writes a number as encoding/json does. Durations are whole
+// microseconds, which is quick: no two decimals of up to 15 digits are the same
+// float64, so the shortest that is read as f is the one it was made of.
 func appendNumber(b []byte, f float64) []byte {
+	if f >= 0 && f < 1e11 {
+		if n := int64(f*1000 + 0.5); float64(n)/1000 == f && !(n == 0 && math.Signbit(f)) {
+			b = strconv.AppendInt(b, n/1000, 10)
+			if n %= 1000; n != 0 {
+				b = withoutZeros(appendDigits(append(b, '.'), int(n), 3))
+			}
+			return b
+		}
+	}
 	if abs := math.Abs(f); f == 0 || abs >= 1e-6 && abs < 1e21 {
 		return strconv.AppendFloat(b, f, 'f', -1, 64)
 	}

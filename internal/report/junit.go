@@ -56,6 +56,7 @@ type junitReporter struct {
 	options JUnitOptions
 	spool   *spool
 	units   map[unitKey]*junitUnit // running
+	current *junitUnit             // the one of the last event, of those that run
 	index   []unitEntry            // ended
 	cases   *elementWriter
 	info    runner.RunInfo
@@ -138,13 +139,18 @@ func (j *junitReporter) take(e *runner.Event) error {
 
 // unit gives the running scenario that e belongs to.
 func (j *junitReporter) unit(e *runner.Event) *junitUnit {
-	u := j.units[keyOf(e)]
+	key := keyOf(e)
+	if u := j.current; u != nil && u.key == key {
+		return u
+	}
+	u := j.units[key]
 	if u == nil {
-		u = &junitUnit{key: keyOf(e), start: scenarioOf(e), names: names{}, record: unitRecord{
+		u = &junitUnit{key: key, start: scenarioOf(e), names: names{}, record: unitRecord{
 			Name: oneLine(e.Scenario), File: e.File, Class: className(e), Row: e.Row, Start: e.Time,
 		}}
-		j.units[u.key] = u
+		j.units[key] = u
 	}
+	j.current = u
 	return u
 }
 
@@ -200,6 +206,9 @@ func (j *junitReporter) endStep(u *junitUnit, e *runner.Event) error {
 	if s == nil {
 		s = u.begin(e)
 	}
+	if u.plain(s, e) {
+		return j.endPlain(u, s, e)
+	}
 	c := j.newCase(u, e, s.name)
 	u.count(&c, e)
 	if e.Outcome == runner.Pass {
@@ -223,18 +232,45 @@ func (u *junitUnit) flaky(s *queuedStep, e *runner.Event) []flakyResult {
 	return failed
 }
 
+// plain reports whether the case of the step has nothing but that it passed or
+// was skipped.
+func (u *junitUnit) plain(s *queuedStep, e *runner.Event) bool {
+	if e.Outcome == runner.Skip {
+		return true
+	}
+	_, before := u.former[s.name]
+	return e.Outcome == runner.Pass && !before && !(e.Flaky && len(s.failed) > 0)
+}
+
+// endPlain is endCase for a plain case, which most are.
+func (j *junitReporter) endPlain(u *junitUnit, s *queuedStep, e *runner.Event) error {
+	c := plainCase{name: s.name, class: u.record.Class, ms: e.DurationMs}
+	u.record.Tests++
+	if e.Outcome == runner.Skip {
+		u.record.Skipped++
+		u.reason = cmp.Or(u.reason, e.Reason)
+		c.skipped = xmlText(cmp.Or(e.Reason, "skipped"))
+	}
+	if j.options.Places {
+		c.file, c.line = xmlText(cmp.Or(e.File, u.record.File)), e.Line
+	}
+	s.text = appendPlainCase(s.text, &c)
+	return j.ended(u, s)
+}
+
 // endCase encodes the case of a step and spools what is complete.
 func (j *junitReporter) endCase(u *junitUnit, s *queuedStep, c *junitCase) error {
-	if len(u.steps.open) == 1 && u.steps.open[0] == s {
-		u.steps.open = u.steps.open[:0]
-		return j.add(u, c)
-	}
 	text, err := j.cases.element("testcase", c)
 	if err != nil {
 		return err
 	}
-	s.text, s.ended, s.failed = bytes.Clone(text), true, nil
-	for _, done := range u.steps.pop() {
+	s.text = append(s.text, text...)
+	return j.ended(u, s)
+}
+
+func (j *junitReporter) ended(u *junitUnit, s *queuedStep) error {
+	s.ended, s.failed = true, nil
+	for done := u.steps.pop(); done != nil; done = u.steps.pop() {
 		if err := j.addText(u, done.text); err != nil {
 			return err
 		}
@@ -380,6 +416,7 @@ func (j *junitReporter) interrupt(u *junitUnit, now time.Time) error {
 // end moves what is left of the scenario to the spool.
 func (j *junitReporter) end(u *junitUnit) error {
 	delete(j.units, u.key)
+	j.current = nil
 	if err := j.flush(u); err != nil {
 		return err
 	}
@@ -429,7 +466,7 @@ func (j *junitReporter) endAll() error {
 
 // write puts the file together.
 func (j *junitReporter) write() error {
-	j.index = slices.DeleteFunc(j.index, func(e unitEntry) bool { return e.record.At+e.record.Size > j.spool.size })
+	j.index = slices.DeleteFunc(j.index, func(e unitEntry) bool { return e.record.At+e.record.Size > j.spool.size() })
 	slices.SortStableFunc(j.index, func(a, b unitEntry) int { return a.key.compare(b.key) })
 	f := &junitFile{junitReporter: j, out: bufio.NewWriterSize(j.w, spooled), heads: newElementWriter("\t"), used: map[uint64]names{}}
 	if err := f.survey(); err != nil {

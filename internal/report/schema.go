@@ -122,6 +122,8 @@ func fieldDocs() map[string]string {
 		"Event.scenarioId": "The number of the scenario in the run, from 1 in the order of files. Each data row has its own.",
 		"Event.document":   "A slug of the scenario's name, when its file holds several scenarios.",
 		"Event.row":        "The name of the data row.",
+		"Event.rowIndex":   "The number of the data row in its scenario, from 1; absent without data.",
+		"Event.rows":       "How many data rows the scenario has, in the scenario-start of each. Their scenarioIds follow one another: rowIndex 1 has the first.",
 		"Event.step":       "The name of the step, its expressions resolved.",
 		"Event.index":      "The number of the step in its scenario, from 1; cleanup steps follow the others.",
 		"Event.cleanup":    "True for a step of the cleanup block and for deletions.",

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"iflowtest/runner"
@@ -10,14 +11,14 @@ import (
 // started: steps that run side by side (deletions) end in any order, and a
 // report must not depend on it.
 type stepQueue struct {
-	open []*queuedStep
+	open  []*queuedStep
+	spare []*queuedStep // to be used again
 }
 
 // queuedStep is a step from its start until it and all before it have ended.
 type queuedStep struct {
-	start   runner.Event   // without the parts that only an end has
+	start   stepStart
 	name    string         // unique in the scenario, for JUnit
-	began   time.Time      // by the clock of the reporter, for live lines
 	attempt int            // the last that ended
 	failed  []runner.Event // attempts that did not pass
 	ended   bool
@@ -25,13 +26,34 @@ type queuedStep struct {
 	failure string // what the console shows at the end
 }
 
+// stepStart is what the start of a step tells.
+type stepStart struct {
+	Time                                      time.Time
+	Scenario, Document, Row, Step, Kind       string
+	File                                      string
+	ScenarioID, RowIndex, Index, Line, Column int
+	Cleanup                                   bool
+}
+
 // begin adds a step.
 func (q *stepQueue) begin(e *runner.Event) *queuedStep {
-	s := &queuedStep{start: runner.Event{
-		Time: e.Time, Scenario: e.Scenario, ScenarioID: e.ScenarioID, Document: e.Document, Row: e.Row,
+	s := q.empty()
+	s.start = stepStart{
+		Time: e.Time, Scenario: e.Scenario, ScenarioID: e.ScenarioID, Document: e.Document, Row: e.Row, RowIndex: e.RowIndex,
 		Step: e.Step, Index: e.Index, Cleanup: e.Cleanup, Kind: e.Kind, File: e.File, Line: e.Line, Column: e.Column,
-	}}
+	}
 	q.open = append(q.open, s)
+	return s
+}
+
+func (q *stepQueue) empty() *queuedStep {
+	n := len(q.spare)
+	if n == 0 {
+		return new(queuedStep)
+	}
+	s := q.spare[n-1]
+	q.spare = q.spare[:n-1]
+	*s = queuedStep{text: s.text[:0]}
 	return s
 }
 
@@ -52,16 +74,22 @@ func (q *stepQueue) find(e *runner.Event) *queuedStep {
 	return byIndex
 }
 
-// pop gives the ended steps at the front, in order, and forgets them.
-func (q *stepQueue) pop() []*queuedStep {
-	n := 0
-	for n < len(q.open) && q.open[n].ended {
-		n++
+// pop removes the first step when it has ended, and gives nil when it has not.
+// What it gives holds until the next begin.
+func (q *stepQueue) pop() *queuedStep {
+	if len(q.open) == 0 || !q.open[0].ended {
+		return nil
 	}
-	done := q.open[:n]
-	q.open = q.open[n:]
-	return done
+	s := q.open[0]
+	q.open = slices.Delete(q.open, 0, 1)
+	if len(q.spare) < keptSteps && cap(s.text) <= spooled {
+		q.spare = append(q.spare, s)
+	}
+	return s
 }
+
+// keptSteps is how many steps are kept to be used again.
+const keptSteps = 8
 
 // current gives the step that was started last and runs, nil when none does.
 func (q *stepQueue) current() *queuedStep {
@@ -75,8 +103,12 @@ func (q *stepQueue) current() *queuedStep {
 
 // interrupted gives the step-end that never came.
 func (s *queuedStep) interrupted(now time.Time) *runner.Event {
-	e := s.start
-	e.Event, e.Time, e.Outcome = runner.StepEnd, now, runner.Error
+	e := runner.Event{
+		Event: runner.StepEnd, Time: now, Outcome: runner.Error,
+		Scenario: s.start.Scenario, ScenarioID: s.start.ScenarioID, Document: s.start.Document,
+		Row: s.start.Row, RowIndex: s.start.RowIndex, Step: s.start.Step, Index: s.start.Index, Cleanup: s.start.Cleanup,
+		Kind: s.start.Kind, File: s.start.File, Line: s.start.Line, Column: s.start.Column,
+	}
 	e.DurationMs = float64(max(0, now.Sub(s.start.Time))) / float64(time.Millisecond)
 	e.Err = &runner.Problem{Type: runner.TypeInterrupted, Message: "the run ended before this step did"}
 	return &e
