@@ -25,6 +25,7 @@ const (
 	InvalidName        = "invalid-name"
 	InvalidPath        = "invalid-path"
 	InvalidRegexp      = "invalid-regexp"
+	InvalidRow         = "invalid-row"
 	InvalidSchema      = "invalid-schema"
 	InvalidURL         = "invalid-url"
 	InvalidValue       = "invalid-value"
@@ -35,6 +36,7 @@ const (
 	MissingKind        = "missing-kind"
 	NotSupported       = "not-supported"
 	OutsideRoot        = "outside-root"
+	Separator          = "separator"
 	SeveralBodies      = "several-bodies"
 	SeveralKinds       = "several-kinds"
 	SeveralMethods     = "several-methods"
@@ -67,6 +69,7 @@ func Codes() []CodeDoc {
 		{InvalidName, "a name of a variable is not an identifier, or is reserved"},
 		{InvalidPath, "a gjson path cannot be right"},
 		{InvalidRegexp, "a regular expression is not valid RE2"},
+		{InvalidRow, "a row of data cannot be read: a wrong number of cells, quotes that do not match, or no mapping"},
 		{InvalidSchema, "a JSON Schema cannot be compiled"},
 		{InvalidURL, "a URL is not absolute, or cannot be parsed"},
 		{InvalidValue, "a value is not one of those that are possible here"},
@@ -77,6 +80,7 @@ func Codes() []CodeDoc {
 		{MissingKind, "a step names nothing to do"},
 		{NotSupported, "the language has this, and this version of the program cannot run it yet"},
 		{OutsideRoot, "a path leads outside the project folder"},
+		{Separator, "the cells of a CSV file are separated by semicolons or tabs; they are read all the same"},
 		{SeveralBodies, "a call has more than one body"},
 		{SeveralKinds, "a step names more than one thing to do"},
 		{SeveralMethods, "a call names more than one method, or none"},
