@@ -35,6 +35,8 @@ type Options struct {
 	// Check compiles only: what needs the process environment or a key file is
 	// a warning when it is not there, and kinds that cannot run yet are fine.
 	Check bool
+	// Describe keeps what [Plan.Describe] tells.
+	Describe bool
 	// Strict makes a missing variable of the process environment an error also
 	// when Check is set.
 	Strict bool
@@ -42,9 +44,26 @@ type Options struct {
 	// and credentials come before same-named ones of a scenario, and nothing
 	// is sent to an origin that is not loopback.
 	Sandbox *scenarios.Environment
+	// Data replaces the data of the scenarios that have any, and gives rows to
+	// those that use row without having data: an absolute path; empty: nothing
+	// is replaced. DataShown is how messages name it.
+	Data, DataShown string
 	// Tags and Name select scenarios: an expression of tags, a regular
 	// expression on the name.
 	Tags, Name string
+	// Failed selects the scenarios and rows that did not pass in a former run;
+	// nil: all.
+	Failed []Identity
+	// Shard selects one of several parts of what else is selected.
+	Shard Shard
+	// Seed shuffles the order of the scenarios, and says how; 0: the order of
+	// the files.
+	Seed int64
+	// Retries is how often a scenario that does not pass is run again.
+	Retries int
+	// Rate bounds the requests per second to one host, in place of the
+	// environment's limits; 0: those hold.
+	Rate float64
 	// Parallel is how many scenarios run at the same time; 0 is 1.
 	Parallel int
 	// Bail stops after the first scenario that does not pass.
@@ -75,10 +94,14 @@ type Plan struct {
 	id        string
 	started   time.Time
 	scenarios []*scenario
-	target    target
-	sources   diag.Sources
-	files     *scenarios.Files
-	warnings  []string
+	// shared are the files that run once for all.
+	shared []*shared
+	// lost is what Options.Failed names and the files do not hold.
+	lost     []Identity
+	target   target
+	sources  diag.Sources
+	files    *scenarios.Files
+	warnings []string
 	// envName is what reports call the environment.
 	envName string
 }
@@ -115,10 +138,27 @@ type scenario struct {
 	// steps are those of the steps block, then those of the cleanup block.
 	steps  []*step
 	places []place
+	// files are those that places lie in: its own, and those it includes.
+	files []string
+
+	// rows are the data rows; nil: it has none, and runs once. units is how
+	// often it runs, and how many ScenarioIDs it has from id on.
+	rows    *scenarios.Rows
+	rowName *expression.Template
+	units   int
+	// selected are the rows that run, from 1; nil: all.
+	selected []int
+	locks    []string
+	// uses are the files that run once that it includes.
+	uses []*shared
 }
 
-// place is a position in the file of a scenario, small as there are many.
-type place struct{ line, column, width int32 }
+// place is a position in a file of a scenario, small as there are many.
+type place struct {
+	line, column int32
+	width        int16
+	file         uint16
+}
 
 // at gives the position of a place.
 func (s *scenario) at(p assertions.Place) diag.Position {
@@ -126,7 +166,7 @@ func (s *scenario) at(p assertions.Place) diag.Position {
 		return s.pos
 	}
 	at := s.places[p]
-	return diag.Position{File: s.file, Line: int(at.line), Column: int(at.column), Width: int(at.width)}
+	return diag.Position{File: s.files[at.file], Line: int(at.line), Column: int(at.column), Width: int(at.width)}
 }
 
 // variable is an entry of a vars block.
@@ -151,6 +191,12 @@ type step struct {
 	expect   *assertions.Expectation
 	captures *assertions.Captures
 	computed []*expression.Template
+	retry    *scenarios.Retry
+	poll     *polling
+	// frame is the include that the step stands in.
+	frame *frame
+	// described is what the step would do, with Options.Describe.
+	described *StepDescription
 }
 
 // Compile turns what was loaded into a plan. It reports everything that is
@@ -198,28 +244,49 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 
 		anyEnvironment: environment != nil || o.Sandbox != nil,
 		doubted:        map[string]bool{},
+		files:          map[string]*scenarios.Included{},
+		shared:         map[string]*shared{},
+		found:          make([]bool, len(o.Failed)),
 		plan:           &Plan{o: o, id: newID(), started: time.Now(), sources: suite.Sources, files: files},
 	}
 	c.environment(environment)
 	for _, s := range suite.Scenarios {
-		diags, usage := len(c.diags), len(c.usage)
+		before := c.mark()
 		compiled := c.scenario(s)
-		if selected != nil && !selected(s.Tags) || name != nil && !name.MatchString(compiled.name) {
-			c.spare(diags, usage)
+		if selected != nil && !selected(s.Tags) || name != nil && !name.MatchString(compiled.name) || !c.failed(compiled) {
+			c.spare(before)
 			continue
 		}
-		compiled.id = len(c.plan.scenarios) + 1
 		c.plan.scenarios = append(c.plan.scenarios, compiled)
 	}
+	c.order()
+	c.diags = unique(c.diags)
 	return c.plan, c.diags, errors.Join(c.usage...)
 }
 
+// mark is where a compilation stands before a scenario.
+type mark struct{ diags, usage int }
+
+func (c *compiler) mark() mark { return mark{len(c.diags), len(c.usage)} }
+
 // spare forgets what stands only in the way of running a scenario that was
 // not selected; its mistakes are told all the same.
-func (c *compiler) spare(diags, usage int) {
-	c.usage = c.usage[:usage]
-	mistakes := slices.DeleteFunc(slices.Clone(c.diags[diags:]), func(d diag.Diagnostic) bool { return d.Code == diag.NotSupported })
-	c.diags = append(c.diags[:diags], mistakes...)
+func (c *compiler) spare(to mark) {
+	c.usage = c.usage[:to.usage]
+	mistakes := slices.DeleteFunc(slices.Clone(c.diags[to.diags:]), func(d diag.Diagnostic) bool { return d.Code == diag.NotSupported })
+	c.diags = append(c.diags[:to.diags], mistakes...)
+}
+
+// unique leaves out what was told before: several scenarios may include the
+// same file.
+func unique(l diag.List) diag.List {
+	told := make(map[string]bool, len(l))
+	return slices.DeleteFunc(l, func(d diag.Diagnostic) bool {
+		key := fmt.Sprint(d.Pos, d.Code, d.Message)
+		again := told[key]
+		told[key] = true
+		return again
+	})
 }
 
 // compiler holds what the scenarios of a suite share while they are compiled.
@@ -238,6 +305,12 @@ type compiler struct {
 	// credentials; doubted are the credentials that were then told of.
 	anyEnvironment bool
 	doubted        map[string]bool
+	// files are the included files by path, shared those that run once by path
+	// and parameters.
+	files  map[string]*scenarios.Included
+	shared map[string]*shared
+	// found says which of Options.Failed there is.
+	found []bool
 }
 
 // kind gives the kind of that name, or nil.
@@ -260,23 +333,58 @@ type scenarioCompiler struct {
 	known map[string]bool
 	later map[string]int
 	scope *expression.Scope
+	// file is what paths are relative to, frame the include whose steps are
+	// compiled, chain the files that include each other down to it.
 	file  fileRef
+	frame *frame
+	chain []string
+	// tidy are the cleanup steps of includes, which follow those of the
+	// scenario.
+	tidy []*step
+	rows *scenarios.Rows
+	// usesRow says that some expression uses the data row.
+	usesRow bool
 }
 
 // fileRef is the file that paths are relative to.
 type fileRef struct{ shown, path string }
 
+// scenario compiles a scenario.
 func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
+	sc := c.newScenario(s)
+	sc.data()
+	sc.vars()
+	sc.name()
+	if s.Skip != nil {
+		sc.out.skip = sc.template(s.Skip, sc.scope)
+	}
+	if s.RowName != nil && sc.scope.HasRow {
+		sc.out.rowName = sc.template(s.RowName, sc.scope)
+	}
+	sc.credentials()
+	sc.steps()
+	if s.Data == nil && !sc.usesRow {
+		sc.rows, sc.out.rows, sc.out.units = nil, nil, 1
+	}
+	sc.selectRows()
+	return sc.out
+}
+
+// newScenario begins the compilation of a scenario, or of a file that runs
+// like one.
+func (c *compiler) newScenario(s *scenarios.Scenario) *scenarioCompiler {
 	sc := &scenarioCompiler{
 		compiler: c,
 		source:   s,
 		out: &scenario{
 			file: s.File, path: s.Path, below: s.Below, pos: s.Pos, tags: s.Tags, timeout: s.Timeout,
 			credentials: map[string]*credential{}, secrets: map[string]bool{},
+			files: []string{s.File}, units: 1, locks: s.Lock,
 		},
 		known: map[string]bool{},
 		later: map[string]int{},
 		file:  fileRef{s.File, s.Path},
+		chain: []string{s.Path},
 	}
 	for n := range c.o.Vars {
 		sc.known[n] = true
@@ -292,18 +400,9 @@ func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
 		Names:      sc.names,
 		Env:        c.o.Env,
 		EnvMissing: c.envMissing(),
-		HasRow:     s.Data != nil,
 		Run:        true, Scenario: true, Target: true,
 	}
-	sc.vars()
-	sc.name()
-	if s.Skip != nil {
-		sc.out.skip = sc.template(s.Skip, sc.scope)
-	}
-	sc.laterParts()
-	sc.credentials()
-	sc.steps()
-	return sc.out
+	return sc
 }
 
 // envMissing is how bad a missing variable of the process environment is.
@@ -342,6 +441,10 @@ func (c *scenarioCompiler) name() {
 		return // reported by the loader
 	}
 	t := c.template(c.source.Name, c.scope)
+	if len(t.Columns()) > 0 {
+		c.diags = append(c.diags, diag.Errorf(c.source.Name.Pos(), diag.InvalidValue, "the name of a scenario is that of all its rows").
+			WithHint("name the rows with row-name"))
+	}
 	c.out.name = c.source.Name.Text
 	vars := c.staticVars(c.out.vars, c.out.secrets)
 	name, err := t.Text(c.values(vars, c.out))
@@ -403,19 +506,6 @@ func (p *Plan) values(vars map[string]any, s *scenario, readFile func(string) ([
 	return v
 }
 
-// later reports the keys of a scenario that this version cannot run yet.
-func (c *scenarioCompiler) laterParts() {
-	if c.o.Check {
-		return
-	}
-	if c.source.Data != nil {
-		c.notYet(c.source.Data.Pos(), "data rows")
-	}
-	if len(c.source.Lock) > 0 {
-		c.notYet(c.source.Pos, "lock")
-	}
-}
-
 // notYet reports a part of the language that this version cannot run.
 func (c *compiler) notYet(pos diag.Position, what string) {
 	c.diags = append(c.diags, diag.Errorf(pos, diag.NotSupported, "%s cannot be run yet by this version", what).
@@ -423,21 +513,42 @@ func (c *compiler) notYet(pos diag.Position, what string) {
 }
 
 // steps compiles the steps and the cleanup steps in order; names that a step
-// captures or sets are known from the next step on. Each tree is let go as
-// soon as it is compiled: a scenario may have thousands of steps.
+// captures or sets are known from the next step on.
 func (c *scenarioCompiler) steps() {
 	for _, block := range [][]*scenarios.Step{c.source.Steps, c.source.Cleanup} {
-		for _, s := range block {
-			for _, n := range setNames(s) {
-				c.laterName(n)
-			}
-		}
+		c.laterNames(block)
 	}
 	c.out.steps = make([]*step, 0, len(c.source.Steps)+len(c.source.Cleanup))
-	for i, block := range [][]*scenarios.Step{c.source.Steps, c.source.Cleanup} {
-		for j, s := range block {
-			c.step(s, len(c.out.steps)+1, i == 1)
-			block[j] = nil
+	c.block(c.source.Steps, false)
+	// The includes of the cleanup block have cleanup of their own, behind that
+	// of the includes above it.
+	tidy := c.tidy
+	c.tidy = nil
+	c.block(c.source.Cleanup, true)
+	c.out.steps = slices.Concat(c.out.steps, c.tidy, tidy)
+	for i, st := range c.out.steps {
+		st.index = i + 1
+	}
+}
+
+// block compiles a list of steps. The trees of a scenario are let go as soon
+// as they are compiled: it may have thousands of steps. Those of an included
+// file are needed again.
+func (c *scenarioCompiler) block(steps []*scenarios.Step, cleanup bool) {
+	c.laterNames(steps)
+	for i, s := range steps {
+		c.step(s, cleanup)
+		if len(c.chain) == 1 {
+			steps[i] = nil
+		}
+	}
+}
+
+// laterNames notes the names that steps give a value.
+func (c *scenarioCompiler) laterNames(steps []*scenarios.Step) {
+	for _, s := range steps {
+		for _, n := range setNames(s) {
+			c.laterName(n)
 		}
 	}
 }
@@ -484,6 +595,14 @@ func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *express
 	return t
 }
 
+// template compiles a scalar of the scenario, and checks that every row has
+// the columns that it needs.
+func (c *scenarioCompiler) template(n *scenarios.Node, scope *expression.Scope) *expression.Template {
+	t := c.compiler.template(n, scope)
+	c.columns(t, n)
+	return t
+}
+
 // readable reports files that file("…") names and that cannot be opened.
 func (c *compiler) readable(t *expression.Template, n *scenarios.Node) {
 	for _, f := range t.Files() {
@@ -509,7 +628,12 @@ func (c *compiler) noExpression(key *scenarios.Node) {
 
 // place numbers a position for the assertions package.
 func (c *scenarioCompiler) place(pos diag.Position) assertions.Place {
-	c.out.places = append(c.out.places, place{int32(pos.Line), int32(pos.Column), int32(pos.Width)})
+	file := slices.Index(c.out.files, pos.File)
+	if file < 0 {
+		file = len(c.out.files)
+		c.out.files = append(c.out.files, pos.File)
+	}
+	c.out.places = append(c.out.places, place{int32(pos.Line), int32(pos.Column), int16(min(pos.Width, 1<<15-1)), uint16(file)})
 	return assertions.Place(len(c.out.places) - 1)
 }
 

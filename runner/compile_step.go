@@ -21,8 +21,8 @@ type stepCompiler struct {
 	kind   *Kind
 }
 
-func (c *scenarioCompiler) step(s *scenarios.Step, index int, cleanup bool) {
-	st := &step{index: index, cleanup: cleanup, pos: s.Pos, goOn: s.OnFailure == "continue"}
+func (c *scenarioCompiler) step(s *scenarios.Step, cleanup bool) {
+	st := &step{cleanup: cleanup, pos: s.Pos, goOn: s.OnFailure == "continue", frame: c.frame}
 	c.out.steps = append(c.out.steps, st)
 	sc := &stepCompiler{scenarioCompiler: c, source: s, out: st}
 	body := sc.findKind()
@@ -38,6 +38,7 @@ func (c *scenarioCompiler) step(s *scenarios.Step, index int, cleanup bool) {
 	if s.When != nil {
 		t, diags := expression.CompileExpression(s.When.Text, s.When.At, c.scope)
 		c.diags = append(c.diags, diags...)
+		c.columns(t, s.When)
 		st.when = t
 	}
 	if s.Skip != nil {
@@ -46,6 +47,7 @@ func (c *scenarioCompiler) step(s *scenarios.Step, index int, cleanup bool) {
 	sc.body(body)
 	sc.expectations()
 	sc.waiting()
+	sc.describe(body)
 	sc.learnNames()
 }
 
@@ -244,25 +246,75 @@ func (c *stepCompiler) report(problems []assertions.Problem) {
 	}
 }
 
-// waiting checks retry and poll, which this version cannot run yet.
+// waiting compiles retry and poll.
 func (c *stepCompiler) waiting() {
+	if c.kind.Name == "include" {
+		return // told already
+	}
+	for _, k := range []struct {
+		key string
+		n   *scenarios.Node
+	}{{"retry", c.source.Retry}, {"poll", c.source.Poll}} {
+		if k.n != nil && len(c.kind.Subjects) == 0 {
+			c.diags = append(c.diags, diag.Errorf(k.n.Pos(), diag.UnknownKey, "a step %q asks nobody, so it cannot have %q", c.kind.Name, k.key))
+			return
+		}
+	}
 	if n := c.source.Retry; n != nil {
 		c.checkRetry(n)
-		if !c.o.Check {
-			c.notYet(n.Pos(), "retry")
-		}
+		retry := scenarios.DecodeRetry(n)
+		c.out.retry = &retry
 	}
 	if n := c.source.Poll; n != nil {
-		for _, key := range []string{"until", "abort-if"} {
-			if block := n.Get(key); block != nil {
-				_, problems := assertions.Compile(c.node(block), c.assertionOptions())
-				c.report(problems)
-			}
-		}
-		if !c.o.Check {
-			c.notYet(n.Pos(), "poll")
+		c.out.poll = c.polling(n)
+		if n := c.source.Retry; n != nil {
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidValue, "the step has a poll, which takes trouble of the transport for not yet; retry adds nothing").
+				WithHint("leave out retry"))
 		}
 	}
+}
+
+// polling compiles a poll; one that can never end well is a mistake.
+func (c *stepCompiler) polling(n *scenarios.Node) *polling {
+	p := &polling{Poll: scenarios.DecodePoll(n)}
+	o := c.assertionOptions()
+	o.Default2xx, o.DefaultPlace = c.kind.answers, c.place(c.source.Pos)
+	var problems []assertions.Problem
+	p.until, problems = assertions.Compile(c.node(n.Get("until")), o)
+	c.report(problems)
+	if block := n.Get("abort-if"); block != nil {
+		p.place = c.place(n.Key("abort-if").Pos())
+		o.Default2xx = false
+		p.abortIf, problems = assertions.Compile(c.node(block), o)
+		c.report(problems)
+	}
+	c.checkPoll(n, p)
+	return p
+}
+
+// checkPoll reports times with which a poll can never wait for anything.
+func (c *stepCompiler) checkPoll(n *scenarios.Node, p *polling) {
+	at := func(key string) diag.Position {
+		if v := n.Get(key); v != nil {
+			return v.Pos()
+		}
+		return n.Pos()
+	}
+	switch {
+	case p.Timeout <= 0:
+		c.diags = append(c.diags, diag.Errorf(at("timeout"), diag.InvalidValue, "a poll without a time limit may never end").
+			WithHint("give timeout, such as 2m"))
+	case p.Every <= 0:
+		c.diags = append(c.diags, diag.Errorf(at("every"), diag.InvalidValue, "a poll that never waits would ask without end").
+			WithHint("give every, such as 2s"))
+	case p.Every >= p.Timeout:
+		c.diags = append(c.diags, diag.Errorf(at("every"), diag.InvalidValue, "a poll that waits %s between two looks and ends after %s looks only once", formatDuration(p.Every), formatDuration(p.Timeout)).
+			WithHint("make every shorter, or timeout longer"))
+	case p.Max < p.Every && n.Get("max") != nil:
+		c.diags = append(c.diags, diag.Errorf(at("max"), diag.InvalidValue, "max, the longest wait, is %s, and every, the first one, %s", formatDuration(p.Max), formatDuration(p.Every)).
+			WithHint("max is at least every"))
+	}
+	p.Max = max(p.Max, p.Every)
 }
 
 // checkRetry reports a retry of a POST or PATCH that does not say that it may

@@ -22,6 +22,8 @@ type target struct {
 	ca           []byte
 	insecure     bool
 	proxy        string
+	// rate bounds the requests per second to one host; 0: no bound.
+	rate float64
 	// origins are those of runtime and api: a token may be sent there.
 	origins map[string]bool
 }
@@ -134,8 +136,8 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 			}
 		}
 	}
-	if limits := e.Target.Get("limits"); limits != nil && !c.o.Check {
-		c.notYet(limits.Pos(), "limits")
+	if rate, ok := e.Target.Get("limits").Get("requests-per-second").Float(); ok {
+		t.rate = rate
 	}
 	for _, part := range []string{"cloud-foundry", "entitlements", "destinations"} {
 		if n := e.Target.Get(part); n != nil {

@@ -126,6 +126,7 @@ const (
 	TypeCSRF         = "csrf"
 	TypeExpression   = "expression"
 	TypeFile         = "file"
+	TypeInclude      = "include"
 	TypeInvalid      = "invalid"
 	TypeInternal     = "internal"
 )

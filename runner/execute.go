@@ -10,11 +10,13 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"iflowtest/assertions"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/secret"
+	"iflowtest/scenarios"
 )
 
 // cleanupTimeout is how long the cleanup of a scenario may take; after a
@@ -24,19 +26,27 @@ const (
 	interruptedCleanup = 8 * time.Second
 )
 
-// execution is one scenario while it runs; one goroutine owns it.
+// execution is one scenario, or one data row of it, while it runs; one
+// goroutine owns it.
 type execution struct {
 	session  *session
 	scenario *scenario
 	step     *step
-	// vars are the variables that have a value.
+	// id is the ScenarioID; row is the data row, nil without data.
+	id      int
+	row     *scenarios.Row
+	rowName string
+	// vars are the variables that have a value, frames the includes that were
+	// entered.
 	vars   map[string]any
+	frames map[*frame]*entered
 	values *expression.Values
 	jar    http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.
 	lastBody string
 	outcome  Outcome
 	classes  class
+	counts   Counts
 	// stopped is why the steps that follow are skipped; ended is set when that
 	// is a time limit or a signal.
 	stopped string
@@ -48,36 +58,77 @@ type execution struct {
 
 func (x *execution) log() *slog.Logger { return x.session.plan.o.Log }
 
-// scenario runs one scenario within ctx, and its cleanup, which only a signal
-// hurries.
-func (s *session) scenario(signals, ctx context.Context, sc *scenario) {
-	started := time.Now()
-	x := &execution{session: s, scenario: sc, vars: map[string]any{}}
+// execution makes a scenario, or one row of it, ready to run.
+func (s *session) execution(sc *scenario, id int, row *scenarios.Row) *execution {
+	x := &execution{session: s, scenario: sc, id: id, row: row, vars: map[string]any{}}
 	jar, _ := cookiejar.New(nil) // it returns no error
 	x.jar = learningJar{jar, s.redactor}
-	x.values = s.plan.values(x.vars, sc, func(path string) ([]byte, error) {
-		return s.plan.files.ReadFile(sc.path, path)
-	})
-	defer x.recovered()
-	first := x.prepare()
-	s.gate.send(x.event(ScenarioStart, nil))
-	limited := ctx
-	if sc.timeout > 0 {
-		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeoutCause(ctx, sc.timeout, &limit{"scenario timeout", sc.timeout})
-		defer cancel()
+	x.values = s.plan.values(nil, sc, x.readFile)
+	x.values.Lookup = x.lookup
+	if row != nil {
+		x.values.Row, x.values.RowIndex = row.Values, row.Index
+		for name, v := range row.Values {
+			if sc.secrets[name] {
+				learn(s.redactor, name, v)
+			}
+		}
 	}
-	x.steps(limited, first)
-	x.cleanup(signals)
-	e := x.event(ScenarioEnd, nil)
-	e.Outcome, e.DurationMs = cmp.Or(x.outcome, Skip), milliseconds(time.Since(started))
-	e.Err = x.ended
-	if x.skip || e.Outcome == Skip {
-		e.Reason = x.stopped
+	return x
+}
+
+// readFile reads what file(path) names, relative to the file of the step.
+func (x *execution) readFile(path string) ([]byte, error) {
+	from := x.scenario.path
+	if x.step != nil && x.step.frame != nil {
+		from = x.step.frame.path
 	}
+	return x.session.plan.files.ReadFile(from, path)
+}
+
+// lookup gives a variable: a parameter of the include that the step stands in,
+// else what was captured, set or declared.
+func (x *execution) lookup(name string) (any, bool) {
+	if x.step != nil {
+		for f := x.step.frame; f != nil; f = f.parent {
+			if slices.ContainsFunc(f.params, func(p variable) bool { return p.name == name }) {
+				v, ok := x.frames[f].value(name)
+				return v, ok
+			}
+		}
+	}
+	v, ok := x.vars[name]
+	return v, ok
+}
+
+// scenario runs one scenario, or one row of it, within ctx, and its cleanup,
+// which only a signal hurries; again, as often as the options say, while it
+// does not pass.
+func (s *session) scenario(signals, ctx context.Context, sc *scenario, id int, row *scenarios.Row) {
+	var left class // of the cleanup of former tries
+	for try := 0; ; try++ {
+		x := s.execution(sc, id, row)
+		e := x.whole(signals, ctx)
+		failed := e.Outcome == Fail || e.Outcome == Error
+		if failed && try < s.plan.o.Retries && ended(ctx) == nil && !s.bailed.Load() {
+			left |= x.classes & classCleanup
+			continue
+		}
+		e.Flaky = try > 0 && e.Outcome == Pass
+		if try > 0 {
+			e.Attempts = try + 1
+		}
+		x.classes |= left
+		s.finish(x, e)
+		return
+	}
+}
+
+// finish counts and reports how a scenario ended.
+func (s *session) finish(x *execution, e *Event) {
 	s.mu.Lock()
 	s.classes |= x.classes
-	s.scenarios.count(e.Outcome, false)
+	s.steps.add(x.counts)
+	s.scenarios.count(e.Outcome, e.Flaky)
 	s.mu.Unlock()
 	s.gate.send(e)
 	if s.plan.o.Bail && (e.Outcome == Fail || e.Outcome == Error) {
@@ -85,20 +136,40 @@ func (s *session) scenario(signals, ctx context.Context, sc *scenario) {
 	}
 }
 
-// recovered turns a panic outside of an attempt into the end of the scenario:
-// the others go on, and the reports are whole.
-func (x *execution) recovered() {
-	v := recover()
-	if v == nil {
-		return
+// whole runs the scenario once and gives its end.
+func (x *execution) whole(signals, ctx context.Context) (end *Event) {
+	started := time.Now()
+	defer func() {
+		// A panic outside of an attempt ends the scenario: the others go on,
+		// and the reports are whole.
+		if v := recover(); v != nil {
+			end = x.event(ScenarioEnd, nil)
+			end.Outcome, end.Err = Error, x.mistake(v)
+			x.classes |= classUnknown
+		}
+	}()
+	first := x.prepare()
+	x.session.gate.send(x.event(ScenarioStart, nil))
+	limited := ctx
+	if d := x.scenario.timeout; d > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeoutCause(ctx, d, &limit{"scenario timeout", d})
+		defer cancel()
 	}
+	x.steps(limited, first)
+	x.cleanup(signals)
+	return x.ending(started)
+}
+
+// ending gives the end event of a scenario that ran.
+func (x *execution) ending(started time.Time) *Event {
 	e := x.event(ScenarioEnd, nil)
-	e.Outcome, e.Err = Error, x.mistake(v)
-	x.session.mu.Lock()
-	x.session.classes |= classUnknown
-	x.session.scenarios.count(Error, false)
-	x.session.mu.Unlock()
-	x.session.gate.send(e)
+	e.Outcome, e.DurationMs = cmp.Or(x.outcome, Skip), milliseconds(time.Since(started))
+	e.Err = x.ended
+	if x.skip || e.Outcome == Skip {
+		e.Reason = x.stopped
+	}
+	return e
 }
 
 // mistake describes a panic; its stack goes to the log only.
@@ -114,17 +185,40 @@ func (x *execution) mistake(v any) *Problem {
 // event starts an event of the scenario, and of a step when it is not nil.
 func (x *execution) event(name string, st *step) *Event {
 	e := &Event{
-		Event: name, Scenario: x.scenario.name, ScenarioID: x.scenario.id, Document: x.scenario.document,
+		Event: name, Scenario: x.scenario.name, ScenarioID: x.id, Document: x.scenario.document,
 		File: x.scenario.file, Below: x.scenario.below, Line: x.scenario.pos.Line, Column: x.scenario.pos.Column,
+	}
+	if x.row != nil {
+		e.Row, e.RowIndex = x.rowName, x.row.Index
 	}
 	if name == ScenarioStart {
 		e.Tags = x.scenario.tags
+		if x.row != nil {
+			e.Rows = x.scenario.units
+		}
 	}
 	if st != nil {
 		e.Step, e.Index, e.Kind, e.Cleanup = st.fixed, st.index, st.kind, st.cleanup
-		e.Line, e.Column = st.pos.Line, st.pos.Column
+		e.File, e.Line, e.Column = st.pos.File, st.pos.Line, st.pos.Column
 	}
 	return e
+}
+
+// nameRow gives the row its name: row-name, or its number.
+func (x *execution) nameRow() *trouble {
+	if x.row == nil {
+		return nil
+	}
+	x.rowName = strconv.Itoa(x.row.Index)
+	if x.scenario.rowName == nil {
+		return nil
+	}
+	name, err := x.scenario.rowName.Text(x.values)
+	if err != nil {
+		return &trouble{class: classStep, problem: Problem{Type: TypeExpression, Message: "row-name: " + err.Error()}}
+	}
+	x.rowName = cmp.Or(name, x.rowName)
+	return nil
 }
 
 // prepare evaluates the variables and whether the scenario is skipped; what
@@ -137,12 +231,16 @@ func (x *execution) prepare() *trouble {
 		}
 		e, err := v.value.eval(x.values)
 		if err != nil {
+			x.nameRow()
 			return &trouble{class: classStep, problem: Problem{Type: TypeExpression, Message: fmt.Sprintf("the variable %q: %s", v.name, err)}}
 		}
 		x.set(v.name, e, false)
 	}
 	for n, text := range x.session.plan.o.Vars {
 		x.set(n, text, false)
+	}
+	if t := x.nameRow(); t != nil {
+		return t
 	}
 	if x.scenario.skip != nil {
 		reason, err := x.scenario.skip.Text(x.values)
@@ -214,7 +312,7 @@ func (x *execution) learnAnswer(h http.Header) {
 }
 
 // steps runs the steps of the steps block in order; the first that does not
-// pass skips the rest.
+// pass skips the rest, of its include or of the scenario.
 func (x *execution) steps(ctx context.Context, first *trouble) {
 	for _, st := range x.scenario.steps {
 		if st.cleanup {
@@ -225,16 +323,34 @@ func (x *execution) steps(ctx context.Context, first *trouble) {
 				x.stopped = t
 			}
 		}
-		if x.stopped != "" {
-			x.skipped(st, x.stopped)
+		if reason := cmp.Or(x.stopped, x.outside(st)); reason != "" {
+			x.skipped(st, reason)
 			continue
 		}
 		outcome := x.one(ctx, st, first)
-		if (outcome == Fail || outcome == Error) && (!st.goOn || first != nil) {
-			x.stopped = fmt.Sprintf("the step %q did not pass", x.nameOf(st))
+		if outcome == Fail || outcome == Error {
+			x.stop(st, first != nil)
 		}
 		first = nil
 	}
+}
+
+// stop decides what a step that did not pass stops: the rest of the include
+// that says on-failure: continue, else the rest of the scenario.
+func (x *execution) stop(st *step, always bool) {
+	if st.goOn && !always {
+		return
+	}
+	reason := fmt.Sprintf("the step %q did not pass", x.nameOf(st))
+	for f := st.frame; f != nil && !always; f = f.parent {
+		if f.goOn {
+			if e := x.frames[f]; e != nil {
+				e.stopped = reason
+				return
+			}
+		}
+	}
+	x.stopped = reason
 }
 
 // over says why no further step may start, or nothing.
@@ -274,9 +390,14 @@ func (x *execution) cleanup(ctx context.Context) {
 	stop := context.AfterFunc(x.session.hurry, func() { hurry(context.Cause(x.session.hurry)) })
 	defer stop()
 	for _, st := range x.scenario.steps {
-		if st.cleanup {
-			x.one(hurried, st, nil)
+		if !st.cleanup {
+			continue
 		}
+		if reason := x.unentered(st); reason != "" {
+			x.skipped(st, reason)
+			continue
+		}
+		x.one(hurried, st, nil)
 	}
 }
 
@@ -284,6 +405,9 @@ func (x *execution) cleanup(ctx context.Context) {
 func (x *execution) skipped(st *step, reason string) {
 	e := x.event(StepEnd, st)
 	e.Step, e.Outcome, e.Reason = x.nameOf(st), Skip, reason
+	if a, ok := st.action.(*includeAction); ok {
+		x.enter(a.frame, &entered{refused: reason})
+	}
 	x.end(e, st, 0)
 }
 
@@ -292,6 +416,8 @@ func (x *execution) nameOf(st *step) string {
 	if st.name == nil {
 		return st.fixed
 	}
+	defer func(now *step) { x.step = now }(x.step)
+	x.step = st
 	if name, err := st.name.Text(x.values); err == nil {
 		return name
 	}
@@ -307,9 +433,7 @@ func (x *execution) end(e *Event, st *step, c class) {
 	if !st.cleanup || e.Outcome == Fail || e.Outcome == Error {
 		x.outcome = worse(x.outcome, e.Outcome)
 	}
-	x.session.mu.Lock()
-	x.session.steps.count(e.Outcome, e.Flaky)
-	x.session.mu.Unlock()
+	x.counts.count(e.Outcome, e.Flaky)
 	x.session.gate.send(e)
 }
 
@@ -354,13 +478,11 @@ func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
 	start.Step = name
 	x.session.gate.send(start)
 	started := time.Now()
-	r, failures, t := x.attempt(ctx, st, first)
-	if r != nil && r.exchange != nil && x.log().Enabled(ctx, slog.LevelDebug) {
-		x.log().Debug("request", "method", r.exchange.method, "url", r.exchange.url, "status", r.exchange.status, "took", time.Since(started))
-	}
+	a := x.attempts(ctx, st, name, first)
 	e := x.event(StepEnd, st)
-	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), 1
-	c := x.judge(e, st, r, failures, t)
+	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), a.count
+	c := x.judge(e, a)
+	e.Flaky = a.flaky && e.Outcome == Pass
 	x.end(e, st, c)
 	return e.Outcome
 }
@@ -391,46 +513,6 @@ func (x *execution) gated(st *step) (reason string, t *trouble) {
 	return "", nil
 }
 
-// attempt does what the step says, once, and looks at the result.
-func (x *execution) attempt(ctx context.Context, st *step, first *trouble) (r *result, failures []assertions.Failure, t *trouble) {
-	if first != nil {
-		return nil, nil, first
-	}
-	if st.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, st.timeout, &limit{"step timeout", st.timeout})
-		defer cancel()
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			t = &trouble{class: classUnknown, problem: *x.mistake(v)}
-		}
-	}()
-	r, t = st.action.do(ctx, x)
-	if t != nil || r == nil || r.checked == nil {
-		return r, nil, t
-	}
-	// What is captured may be a secret that a failed assertion would show. Its
-	// variables hold from the next step on, but for the redactor at once.
-	var captured []assertions.Captured
-	var missing []assertions.Failure
-	if st.captures != nil {
-		captured, missing = st.captures.Take(r.checked, x.compute)
-		for _, v := range captured {
-			if v.Secret || x.scenario.secrets[v.Name] {
-				learn(x.session.redactor, v.Name, v.Value)
-			}
-		}
-	}
-	if st.expect != nil {
-		failures = st.expect.Check(r.checked, x.compute)
-	}
-	for _, v := range captured {
-		x.set(v.Name, v.Value, false)
-	}
-	return r, append(failures, missing...), nil
-}
-
 // compute evaluates an operand of the step in progress.
 func (x *execution) compute(i int) (any, error) { return x.step.computed[i].Eval(x.values) }
 
@@ -440,15 +522,17 @@ func (x *execution) asksFor(status int) bool {
 	return x.step.expect.AcceptsStatusWith(status, x.compute)
 }
 
-// judge fills the end event of a step and gives the class of its trouble.
-func (x *execution) judge(e *Event, st *step, r *result, failures []assertions.Failure, t *trouble) class {
+// judge fills the end event of a step, or the event of an attempt, and gives
+// the class of its trouble.
+func (x *execution) judge(e *Event, a attempted) class {
+	r, failures, t := a.result, a.failures, a.trouble
 	switch {
 	case t != nil && t.notSet != "":
 		e.Outcome, e.Reason, e.Attempts, e.DurationMs = Skip, t.notSet+" was never captured", 0, 0
 		return 0
 	case t != nil:
 		e.Outcome = Error
-		e.Err = &Problem{Type: t.problem.Type, Message: t.problem.Message, Cure: t.problem.Cure}
+		e.Err = &Problem{Type: t.problem.Type, Message: t.problem.Message, Cure: joinSentences(t.problem.Cure, a.note)}
 		if r != nil && r.exchange != nil {
 			e.Exchange = x.shown(r.exchange)
 		}
@@ -458,6 +542,9 @@ func (x *execution) judge(e *Event, st *step, r *result, failures []assertions.F
 		c := class(classAssertion)
 		if note := r.exchange.remark(); note != "" {
 			failures[0].Notes = append(failures[0].Notes, note)
+		}
+		if a.note != "" {
+			failures[0].Notes = append(failures[0].Notes, a.note)
 		}
 		for _, f := range failures {
 			e.Failures = append(e.Failures, x.failure(f))

@@ -27,6 +27,8 @@ type session struct {
 	// hurry ends what cleanup is under way some seconds after a signal, for
 	// all scenarios at the same time.
 	hurry context.Context
+	// limited is the context of all steps but those of cleanup.
+	limited context.Context
 	// bailed says that no further step may start; what runs may end.
 	bailed atomic.Bool
 
@@ -73,6 +75,7 @@ func (p *Plan) clientOptions() httpx.Options {
 		Insecure:     p.target.insecure,
 		Proxy:        p.target.proxy,
 		LoopbackOnly: p.o.Sandbox != nil,
+		Rate:         cmp.Or(p.o.Rate, p.target.rate),
 		UserAgent:    "iflowtest/" + cmp.Or(p.o.Version, "devel"),
 	}
 }
@@ -81,7 +84,7 @@ func (p *Plan) clientOptions() httpx.Options {
 func (p *Plan) info() *RunInfo {
 	info := &RunInfo{
 		Version: cmp.Or(p.o.Version, "devel"), Environment: p.envName,
-		Tags: p.o.Tags, Scenarios: len(p.scenarios), Warnings: p.warnings,
+		Tags: p.o.Tags, Seed: p.o.Seed, Scenarios: len(p.scenarios), Warnings: p.warnings,
 	}
 	hosts := map[string]bool{}
 	for _, base := range []string{p.target.runtime, p.target.api} {
@@ -108,23 +111,41 @@ func (s *session) all(ctx context.Context) {
 		limited, cancel = context.WithTimeoutCause(ctx, d, &limit{"run timeout", d})
 		defer cancel()
 	}
-	next := make(chan *scenario)
+	s.limited = limited
+	q := newQueue(s.plan.scenarios)
 	var workers sync.WaitGroup
-	for range min(s.plan.o.Parallel, len(s.plan.scenarios)) {
-		workers.Go(func() {
-			for sc := range next {
-				s.scenario(ctx, limited, sc)
-			}
-		})
+	for range min(s.plan.o.Parallel, s.plan.units()) {
+		workers.Go(func() { s.work(ctx, limited, q) })
 	}
-	for _, sc := range s.plan.scenarios {
-		next <- sc
-	}
-	close(next)
 	workers.Wait()
+	s.endShared(ctx)
 	if ctx.Err() != nil {
 		s.classes |= classInterrupted
 	}
+}
+
+// work is what one worker does: it runs scenarios until none is left.
+func (s *session) work(signals, ctx context.Context, q *queue) {
+	for j := q.take(); j != nil; j = q.take() {
+		if j.rows == nil {
+			s.scenario(signals, ctx, j.scenario, j.scenario.id, nil)
+		} else {
+			for row, ok := q.next(j); ok; row, ok = q.next(j) {
+				s.row(signals, ctx, j.scenario, row)
+			}
+		}
+		q.leave(j)
+	}
+}
+
+// add adds other counts.
+func (c *Counts) add(o Counts) {
+	c.Total += o.Total
+	c.Passed += o.Passed
+	c.Failed += o.Failed
+	c.Errors += o.Errors
+	c.Skipped += o.Skipped
+	c.Flaky += o.Flaky
 }
 
 // count counts an outcome.

@@ -1,8 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,8 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
+	"iflowtest/internal/diag"
 	"iflowtest/internal/sandbox"
 	"iflowtest/scenarios"
 )
@@ -22,6 +25,20 @@ type rig struct {
 	t      *testing.T
 	tenant *sandbox.Tenant
 	dir    string
+	// transport stands in for the tenant when it is set.
+	transport http.RoundTripper
+}
+
+// write puts a file into the project folder.
+func (r *rig) write(name, text string) {
+	r.t.Helper()
+	file := filepath.Join(r.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func newRig(t *testing.T, faults ...string) *rig {
@@ -46,14 +63,11 @@ func newRig(t *testing.T, faults ...string) *rig {
 	return &rig{t: t, tenant: tenant, dir: t.TempDir()}
 }
 
-// plan compiles a scenario file.
-func (r *rig) plan(text string, o Options) *Plan {
+// compile compiles a scenario file.
+func (r *rig) compile(text string, o Options) (*Plan, diag.List) {
 	r.t.Helper()
-	file := filepath.Join(r.dir, "scenario.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		r.t.Fatal(err)
-	}
-	suite, _, diags, err := scenarios.Load([]string{file}, scenarios.LoadOptions{Root: r.dir, WorkingFolder: r.dir})
+	r.write("scenario.yaml", text)
+	suite, _, diags, err := scenarios.Load([]string{filepath.Join(r.dir, "scenario.yaml")}, scenarios.LoadOptions{Root: r.dir, WorkingFolder: r.dir})
 	if err != nil || diags.HasErrors() {
 		r.t.Fatal(err, diags)
 	}
@@ -61,13 +75,34 @@ func (r *rig) plan(text string, o Options) *Plan {
 	if diags.HasErrors() {
 		r.t.Fatal(diags)
 	}
-	o.Sandbox, o.Transport = env, r.tenant.RoundTripper()
+	o.Sandbox, o.Transport = env, cmp.Or[http.RoundTripper](r.transport, r.tenant.RoundTripper())
 	plan, diags, err := Compile(suite, nil, o)
-	if err != nil || diags.HasErrors() {
-		r.t.Fatal(err, diags)
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = plan.Close() })
+	return plan, diags
+}
+
+// plan compiles a scenario file that has no mistake.
+func (r *rig) plan(text string, o Options) *Plan {
+	r.t.Helper()
+	plan, diags := r.compile(text, o)
+	if diags.HasErrors() {
+		r.t.Fatal(diags)
+	}
 	return plan
+}
+
+// mistakes gives what is wrong with a scenario file, as "line:col: message".
+func (r *rig) mistakes(text string, o Options) []string {
+	r.t.Helper()
+	_, diags := r.compile(text, o)
+	var out []string
+	for _, d := range diags.Sorted() {
+		out = append(out, fmt.Sprintf("%s:%d:%d: %s", d.Pos.File, d.Pos.Line, d.Pos.Column, d.Message))
+	}
+	return out
 }
 
 // run gives the ends of steps as "outcome name: reason or error", and the
@@ -100,7 +135,7 @@ func (r *rig) run(ctx context.Context, text string, o Options) ([]string, Summar
 
 func (r *rig) want(got, want []string) {
 	r.t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		r.t.Errorf("(-want +got):\n%s", diff)
 	}
 }

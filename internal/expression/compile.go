@@ -34,6 +34,8 @@ type expression struct {
 	kind  string
 	roots []root
 	files []File
+	// impure: two evaluations may give two values.
+	impure bool
 
 	// Exactly one of these three says how it is evaluated.
 	constantSet bool
@@ -74,7 +76,7 @@ func compile(code string, at place, whole diag.Position, s *Scope) (*expression,
 	} else {
 		tree.Node = c.visit(tree.Node, false)
 	}
-	e.roots, e.files = c.roots, c.files
+	e.roots, e.files, e.impure = c.roots, c.files, c.impure
 	if c.diags.HasErrors() {
 		return nil, c.diags
 	}

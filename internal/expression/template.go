@@ -173,6 +173,17 @@ func (t *Template) Env() []string { return t.names(envRoot) }
 // without repeats.
 func (t *Template) Columns() []string { return t.names(columnRoot) }
 
+// RequiredColumns gives the columns of the data row that a row has to have:
+// those of Columns but for those that stand left of ?? only.
+func (t *Template) RequiredColumns() []string {
+	return t.roots(func(r root) bool { return r.kind == columnRoot && !r.optional })
+}
+
+// UsesRow reports whether the template uses the data row, or its number.
+func (t *Template) UsesRow() bool {
+	return len(t.roots(func(r root) bool { return r.kind == columnRoot || r.kind == rowIndexRoot })) > 0
+}
+
 // Files gives the literal paths that the template reads with file("…"), in the
 // order written, so that a missing file is found before the run.
 func (t *Template) Files() []File {
@@ -186,13 +197,18 @@ func (t *Template) Files() []File {
 }
 
 func (t *Template) names(kind rootKind) []string {
+	return t.roots(func(r root) bool { return r.kind == kind })
+}
+
+// roots gives the names of the roots that are wanted.
+func (t *Template) roots(wanted func(root) bool) []string {
 	var names []string
 	for _, p := range t.parts {
 		if p.expression == nil {
 			continue
 		}
 		for _, r := range p.expression.roots {
-			if r.kind == kind {
+			if wanted(r) {
 				names = append(names, r.name)
 			}
 		}
@@ -233,6 +249,32 @@ func (t *Template) Text(v *Values) (string, error) {
 		b.WriteString(s)
 	}
 	return b.String(), nil
+}
+
+// Partial gives the text as far as it can be known with v: an expression that
+// needs what is not there, or whose value is another one each time, stays as it
+// is written.
+func (t *Template) Partial(v *Values) string {
+	if t.constantSet {
+		s, err := valueText(t.constant)
+		if err != nil {
+			return t.source
+		}
+		return s
+	}
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.expression != nil && p.expression.impure {
+			b.WriteString(p.expression.written)
+			continue
+		}
+		s, err := p.text(v)
+		if err != nil {
+			s = p.expression.written
+		}
+		b.WriteString(s)
+	}
+	return b.String()
 }
 
 func (p part) text(v *Values) (string, error) {
