@@ -26,6 +26,8 @@ func at(ms int) time.Time { return started().Add(time.Duration(ms) * time.Millis
 type scenario struct {
 	id        int
 	name, row string
+	rowIndex  int // from 1; 0: without rows
+	rows      int
 	file, doc string
 	tags      []string
 	ms        int // of the next event
@@ -35,7 +37,10 @@ type scenario struct {
 
 func (s *scenario) emit(e runner.Event) *runner.Event {
 	e.Run, e.Time = "k3f9qa", at(s.ms)
-	e.ScenarioID, e.Scenario, e.Row, e.File, e.Document = s.id, s.name, s.row, s.file, s.doc
+	e.ScenarioID, e.Scenario, e.Row, e.RowIndex, e.File, e.Document = s.id, s.name, s.row, s.rowIndex, s.file, s.doc
+	if e.Event == runner.ScenarioStart {
+		e.Rows = s.rows
+	}
 	s.events = append(s.events, &e)
 	return &e
 }

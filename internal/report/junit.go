@@ -1,18 +1,12 @@
 package report
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
-	"encoding/json"
-	"encoding/xml"
+	"encoding/binary"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"io"
+	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
@@ -33,22 +27,26 @@ type JUnitOptions struct {
 
 // NewJUnit gives a Reporter that writes a JUnit file to w when it is closed,
 // and nothing before; w is not closed. Each step is encoded when it ends and
-// kept in a temporary file, so that memory does not grow with the steps. The
-// error is that of making this file.
+// kept in a temporary file once there are many, so that memory does not grow
+// with steps and rows. The error is that there can be no such file.
 //
 // The file is whole whatever ended the run: a step that was started and did
 // not end is an error of type "interrupted". Suites stand in the order of
 // ScenarioID, whatever order scenarios ended in; the rows of a scenario share
 // a suite. A scenario that is started again (a retry of the whole scenario)
-// replaces what was reported of it; what had failed is a flakyFailure of the
-// case that then passes.
+// replaces what was reported of it; what had failed is a flakyFailure or
+// flakyError of the case that then passes, as are the attempts of a step that
+// was retried. Attempts of a poll are no failures.
 func NewJUnit(w io.Writer, o JUnitOptions) (Reporter, error) {
 	s, err := newSpool()
 	if err != nil {
 		return nil, err
 	}
 	o.Name = cmp.Or(o.Name, "iflowtest")
-	return &junitReporter{w: w, options: o, spool: s, units: map[unitKey]*junitUnit{}, cases: newElementWriter("\t\t")}, nil
+	return &junitReporter{
+		w: w, options: o, spool: s, index: newSpanIndex(),
+		units: map[unitKey]*junitUnit{}, cases: newElementWriter("\t\t"),
+	}, nil
 }
 
 type junitReporter struct {
@@ -57,8 +55,11 @@ type junitReporter struct {
 	spool   *spool
 	units   map[unitKey]*junitUnit // running
 	current *junitUnit             // the one of the last event, of those that run
-	index   []unitEntry            // ended
+	spare   []*junitUnit           // to be used again
+	index   *spanIndex             // the records of those that ended, by ScenarioID
 	cases   *elementWriter
+	class   classOf
+	record  []byte // used again
 	info    runner.RunInfo
 	run     string
 	first   time.Time
@@ -75,30 +76,28 @@ type junitUnit struct {
 	record  unitRecord
 	steps   stepQueue
 	names   names
-	buffer  []byte                 // cases that are not in the spool yet
-	former  map[string]flakyResult // what failed before the scenario was started again
-	reason  string                 // why the first of the skipped steps was skipped
+	buffer  []byte                // cases that are not in the spool yet
+	former  map[string]formerCase // what failed before the scenario was started again
+	reason  string                // why the first of the skipped steps was skipped
 }
 
-// unitRecord is what the spool keeps of a scenario that ended.
-type unitRecord struct {
-	Name, File, Class, Row           string
-	Start                            time.Time
-	Ms                               float64
-	Tests, Failures, Errors, Skipped int
-	Flaky                            bool
-	Tags                             []string
-	Cases                            []span
+// formerCase is how a case ended that did not pass.
+type formerCase struct {
+	result  flakyResult
+	isError bool
 }
 
-// unitEntry finds a unitRecord.
-type unitEntry struct {
-	key    unitKey
-	record span
-}
-
-// keptAttempts is how many failed attempts of a flaky step are shown.
-const keptAttempts = 10
+const (
+	// keptAttempts is how many failed attempts of a flaky step are shown.
+	keptAttempts = 10
+	// keptFormer is how many failed cases of a scenario are kept for the case
+	// that it is started again.
+	keptFormer = 100
+	// keptUnits is how many units that ended are kept to be used again, and
+	// keptNames how many names such a unit may have.
+	keptUnits = 64
+	keptNames = 1000
+)
 
 func (j *junitReporter) Event(e *runner.Event) error {
 	if j.fault.err != nil {
@@ -110,7 +109,9 @@ func (j *junitReporter) Event(e *runner.Event) error {
 	if e.Time.After(j.last) {
 		j.last = e.Time
 	}
-	j.run = cmp.Or(e.Run, j.run)
+	if e.Run != "" {
+		j.run = e.Run
+	}
 	j.fault.set(j.take(e))
 	return j.fault.tell()
 }
@@ -145,13 +146,42 @@ func (j *junitReporter) unit(e *runner.Event) *junitUnit {
 	}
 	u := j.units[key]
 	if u == nil {
-		u = &junitUnit{key: key, start: scenarioOf(e), names: names{}, record: unitRecord{
-			Name: oneLine(e.Scenario), File: e.File, Class: className(e), Row: e.Row, Start: e.Time,
-		}}
+		u = j.emptyUnit()
+		u.key, u.start = key, scenarioOf(e)
+		r := &u.record
+		r.Name, r.File, r.Class, r.Row, r.Start = oneLine(e.Scenario), e.File, j.class.name(e), e.Row, e.Time
+		r.Base = firstRow(e)
 		j.units[key] = u
 	}
 	j.current = u
 	return u
+}
+
+func (j *junitReporter) emptyUnit() *junitUnit {
+	n := len(j.spare)
+	if n == 0 {
+		return &junitUnit{names: names{}}
+	}
+	u := j.spare[n-1]
+	j.spare = j.spare[:n-1]
+	return u
+}
+
+// recycle keeps u to be used again.
+func (j *junitReporter) recycle(u *junitUnit) {
+	if len(j.spare) == keptUnits || len(u.names) > keptNames {
+		return
+	}
+	clear(u.names)
+	buffer := u.buffer[:0]
+	if cap(buffer) > spooled/4 {
+		buffer = nil
+	}
+	*u = junitUnit{
+		names: u.names, buffer: buffer, steps: u.steps,
+		record: unitRecord{Cases: u.record.Cases[:0], Tags: u.record.Tags[:0]},
+	}
+	j.spare = append(j.spare, u)
 }
 
 func (j *junitReporter) start(e *runner.Event) {
@@ -160,7 +190,7 @@ func (j *junitReporter) start(e *runner.Event) {
 		u.again()
 	}
 	u.started = true
-	u.record.Tags = slices.Clone(e.Tags)
+	u.record.Tags = append(u.record.Tags[:0], e.Tags...)
 }
 
 // again forgets what the scenario did so far but what failed in it.
@@ -212,24 +242,29 @@ func (j *junitReporter) endStep(u *junitUnit, e *runner.Event) error {
 	c := j.newCase(u, e, s.name)
 	u.count(&c, e)
 	if e.Outcome == runner.Pass {
-		c.Flaky = u.flaky(s, e)
+		u.flaky(&c, s, e)
 	}
 	return j.endCase(u, s, &c)
 }
 
 // flaky gives what failed before the step passed: in the former run of the
 // scenario, and the attempts of a retry. Attempts of a poll are no failures.
-func (u *junitUnit) flaky(s *queuedStep, e *runner.Event) []flakyResult {
-	var failed []flakyResult
+func (u *junitUnit) flaky(c *junitCase, s *queuedStep, e *runner.Event) {
+	add := func(f formerCase) {
+		if f.isError {
+			c.FlakyErrors = append(c.FlakyErrors, f.result)
+		} else {
+			c.Flaky = append(c.Flaky, f.result)
+		}
+	}
 	if f, ok := u.former[s.name]; ok {
-		failed = append(failed, f)
+		add(f)
 	}
 	if e.Flaky {
 		for i := range s.failed {
-			failed = append(failed, flakyOf(&s.failed[i]))
+			add(formerOf(resultOf(&s.failed[i]), s.failed[i].Outcome))
 		}
 	}
-	return failed
 }
 
 // plain reports whether the case of the step has nothing but that it passed or
@@ -278,16 +313,10 @@ func (j *junitReporter) ended(u *junitUnit, s *queuedStep) error {
 	return nil
 }
 
-func (j *junitReporter) add(u *junitUnit, c *junitCase) error {
-	text, err := j.cases.element("testcase", c)
-	if err != nil {
-		return err
-	}
-	return j.addText(u, text)
-}
-
+// addText adds a case: its length and its text.
 func (j *junitReporter) addText(u *junitUnit, text []byte) error {
-	u.buffer = append(append(u.buffer, text...), '\n')
+	u.buffer = binary.AppendUvarint(u.buffer, uint64(len(text)))
+	u.buffer = append(u.buffer, text...)
 	if len(u.buffer) < spooled {
 		return nil
 	}
@@ -336,21 +365,19 @@ func (u *junitUnit) count(c *junitCase, e *runner.Event) {
 		c.SystemOut = &junit.Output{Data: xmlText(text)}
 	}
 	if u.former == nil {
-		u.former = map[string]flakyResult{}
+		u.former = map[string]formerCase{}
 	}
-	u.former[c.Name] = flaky(cmp.Or(c.Failure, c.Error))
+	if len(u.former) < keptFormer {
+		u.former[c.Name] = formerOf(cmp.Or(c.Failure, c.Error), e.Outcome)
+	}
 }
 
 func resultOf(e *runner.Event) *junit.Result {
 	return &junit.Result{Message: xmlText(messageOf(e)), Type: xmlText(typeOf(e)), Data: xmlText(problems(e, false))}
 }
 
-func flakyOf(e *runner.Event) flakyResult {
-	return flaky(resultOf(e))
-}
-
-func flaky(r *junit.Result) flakyResult {
-	return flakyResult{Message: r.Message, Type: r.Type, StackTrace: junit.Output{Data: r.Data}}
+func formerOf(r *junit.Result, o runner.Outcome) formerCase {
+	return formerCase{flakyResult{Message: r.Message, Type: r.Type, StackTrace: junit.Output{Data: r.Data}}, o != runner.Fail}
 }
 
 // typeOf gives "assertion" or the type of the problem.
@@ -373,7 +400,11 @@ func (j *junitReporter) endScenario(u *junitUnit, e *runner.Event) error {
 		whole.Step, whole.Kind, whole.Reason = e.Scenario, "scenario", cmp.Or(e.Reason, u.reason)
 		c := j.newCase(u, &whole, u.names.unique(caseName(&whole)))
 		u.count(&c, &whole)
-		if err := j.add(u, &c); err != nil {
+		text, err := j.cases.element("testcase", c)
+		if err == nil {
+			err = j.addText(u, text)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -420,15 +451,20 @@ func (j *junitReporter) end(u *junitUnit) error {
 	if err := j.flush(u); err != nil {
 		return err
 	}
-	text, err := json.Marshal(&u.record)
+	r := &u.record
+	var err error
+	if r.Former, err = j.index.get(u.key.id); err != nil {
+		return err
+	}
+	j.record = r.append(j.record[:0])
+	at, err := j.spool.add(j.record)
 	if err != nil {
 		return err
 	}
-	at, err := j.spool.add(text)
-	if err != nil {
+	if err := j.index.put(u.key.id, at); err != nil {
 		return err
 	}
-	j.index = append(j.index, unitEntry{u.key, at})
+	j.recycle(u)
 	return nil
 }
 
@@ -441,12 +477,10 @@ func (j *junitReporter) Close() error {
 		j.fault.set(j.spool.flush())
 	}
 	err := j.write()
-	if err == nil {
-		err = j.spool.close()
-	} else {
-		_ = j.spool.close()
+	if e := errors.Join(j.spool.close(), j.index.close()); err == nil {
+		err = e
 	}
-	if err != nil && j.fault.err == nil {
+	if err != nil {
 		j.fault.set(err)
 	}
 	return j.fault.tell()
@@ -454,258 +488,12 @@ func (j *junitReporter) Close() error {
 
 // endAll ends the scenarios that are still running.
 func (j *junitReporter) endAll() error {
-	for _, u := range j.units {
+	for _, u := range slices.SortedFunc(maps.Values(j.units), func(a, b *junitUnit) int { return a.key.compare(b.key) }) {
 		r := &u.record
 		outcome := worst(r.Tests-r.Failures-r.Errors-r.Skipped, r.Failures, r.Errors)
 		if err := j.endScenario(u, unended(&u.start, u.started, u.steps.current() != nil, outcome, j.last)); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// write puts the file together.
-func (j *junitReporter) write() error {
-	j.index = slices.DeleteFunc(j.index, func(e unitEntry) bool { return e.record.At+e.record.Size > j.spool.size() })
-	slices.SortStableFunc(j.index, func(a, b unitEntry) int { return a.key.compare(b.key) })
-	f := &junitFile{junitReporter: j, out: bufio.NewWriterSize(j.w, spooled), heads: newElementWriter("\t"), used: map[uint64]names{}}
-	if err := f.survey(); err != nil {
-		return err
-	}
-	if err := f.root(); err != nil {
-		return err
-	}
-	if err := f.suites(); err != nil {
-		return err
-	}
-	if err := f.broken(); err != nil {
-		return err
-	}
-	f.text("</testsuites>\n")
-	return f.out.Flush()
-}
-
-// junitFile is the writing of the file from the spool.
-type junitFile struct {
-	*junitReporter
-	out    *bufio.Writer
-	heads  *elementWriter
-	totals unitRecord
-	suiteN int
-	// used has the names of cases for those class names and rows that several
-	// units have (orders.yaml and orders.yml): only these can hold the same
-	// name twice.
-	used map[uint64]names
-}
-
-func (f *junitFile) text(s string) { _, _ = f.out.WriteString(s) } // Flush gives the error
-
-func (f *junitFile) record(i int) (*unitRecord, error) {
-	p := f.index[i].record
-	text := make([]byte, p.Size)
-	if _, err := io.ReadFull(f.spool.reader(p), text); err != nil {
-		return nil, fmt.Errorf("temporary file of the report cannot be read: %w", cause(err))
-	}
-	r := new(unitRecord)
-	return r, json.Unmarshal(text, r)
-}
-
-// survey sums up all units and finds those that may repeat a name.
-func (f *junitFile) survey() error {
-	seen := map[uint64]bool{}
-	for i := range f.index {
-		r, err := f.record(i)
-		if err != nil {
-			return err
-		}
-		f.totals.sum(r)
-		k := r.hash()
-		if seen[k] {
-			f.used[k] = names{}
-		}
-		seen[k] = true
-	}
-	return nil
-}
-
-func (r *unitRecord) sum(o *unitRecord) {
-	r.Tests += o.Tests
-	r.Failures += o.Failures
-	r.Errors += o.Errors
-	r.Skipped += o.Skipped
-	r.Ms += o.Ms
-	r.Flaky = r.Flaky || o.Flaky
-}
-
-// hash stands for class name and row; that two share one costs a little time
-// and nothing else.
-func (r *unitRecord) hash() uint64 {
-	h := fnv.New64a()
-	_, _ = io.WriteString(h, r.Class+"\x00"+r.Row)
-	return h.Sum64()
-}
-
-func (f *junitFile) root() error {
-	ms := f.ms
-	if ms == 0 {
-		ms = float64(f.last.Sub(f.first)) / float64(time.Millisecond)
-	}
-	root := junitRoot{Time: seconds(ms), Tests: f.totals.Tests, Errors: f.totals.Errors, Failures: f.totals.Failures}
-	if f.fault.err != nil {
-		root.Tests, root.Errors = root.Tests+1, root.Errors+1
-	}
-	root.Name = xmlText(f.options.Name)
-	text, err := newElementWriter("").element("testsuites", root)
-	if err != nil {
-		return err
-	}
-	f.text(xml.Header)
-	f.text(strings.TrimSuffix(string(text), "</testsuites>") + "\n")
-	return nil
-}
-
-// suites writes a suite for each unit; the rows of a scenario share one.
-func (f *junitFile) suites() error {
-	for i := 0; i < len(f.index); {
-		suite, err := f.record(i)
-		if err != nil {
-			return err
-		}
-		end := i + 1
-		for ; end < len(f.index); end++ {
-			r, err := f.record(end)
-			if err != nil {
-				return err
-			}
-			if suite.Row == "" || r.Row == "" || r.Name != suite.Name || r.File != suite.File || r.Class != suite.Class {
-				break
-			}
-			suite.sum(r)
-			if r.Start.Before(suite.Start) {
-				suite.Start = r.Start
-			}
-		}
-		if err := f.suite(suite, i, end); err != nil {
-			return err
-		}
-		i = end
-	}
-	return nil
-}
-
-func (f *junitFile) suite(r *unitRecord, from, to int) error {
-	if err := f.head(r); err != nil {
-		return err
-	}
-	for i := from; i < to; i++ {
-		r, err := f.record(i)
-		if err != nil {
-			return err
-		}
-		if err := f.unitCases(r); err != nil {
-			return err
-		}
-	}
-	f.text("\t</testsuite>\n")
-	return nil
-}
-
-func (f *junitFile) head(r *unitRecord) error {
-	s := junitSuite{Skipped: r.Skipped, Testsuite: junit.Testsuite{
-		Name: xmlText(cmp.Or(r.Name, r.Class)), File: xmlText(r.File), ID: f.suiteN,
-		Tests: r.Tests, Failures: r.Failures, Errors: r.Errors,
-		Time: seconds(r.Ms), Hostname: xmlText(f.options.Hostname),
-	}}
-	f.suiteN++
-	if !r.Start.IsZero() {
-		s.SetTimestamp(r.Start.UTC())
-	}
-	f.properties(&s.Testsuite, r)
-	text, err := f.heads.element("testsuite", s)
-	if err != nil {
-		return err
-	}
-	head := bytes.TrimSuffix(text, []byte("</testsuite>"))
-	f.text(string(bytes.TrimRight(head, "\n\t")) + "\n")
-	return nil
-}
-
-func (f *junitFile) properties(s *junit.Testsuite, r *unitRecord) {
-	add := func(name, value string) {
-		if value != "" {
-			s.AddProperty(name, xmlText(value))
-		}
-	}
-	add("environment", f.info.Environment)
-	add("run", f.run)
-	add("hosts", strings.Join(f.info.Hosts, ", "))
-	add("version", f.info.Version)
-	add("tags", strings.Join(r.Tags, ", "))
-	add("selection", f.info.Tags)
-	if f.info.Seed != 0 {
-		add("seed", strconv.FormatInt(f.info.Seed, 10))
-	}
-	if r.Flaky {
-		add("flaky", "true")
-	}
-	for _, w := range f.info.Warnings {
-		add("warning", w)
-	}
-}
-
-// unitCases copies the cases of a unit, renamed where another unit has cases
-// of the same class name and row.
-func (f *junitFile) unitCases(r *unitRecord) error {
-	used := f.used[r.hash()]
-	for _, p := range r.Cases {
-		if used != nil {
-			if err := f.rename(p, used); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, err := io.Copy(f.out, f.spool.reader(p)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *junitFile) rename(p span, used names) error {
-	d := xml.NewDecoder(bufio.NewReader(f.spool.reader(p)))
-	for {
-		var c junitCase
-		err := d.Decode(&c)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		c.Name = used.unique(c.Name)
-		text, err := f.cases.element("testcase", c)
-		if err != nil {
-			return err
-		}
-		f.text(string(text) + "\n")
-	}
-}
-
-// broken says in the file itself that it is not whole.
-func (f *junitFile) broken() error {
-	if f.fault.err == nil {
-		return nil
-	}
-	if err := f.head(&unitRecord{Name: f.options.Name, Tests: 1, Errors: 1, Start: f.last}); err != nil {
-		return err
-	}
-	text, err := f.cases.element("testcase", junitCase{Testcase: junit.Testcase{
-		Name: "report", Classname: xmlText(f.options.Name), Time: seconds(0),
-		Error: &junit.Result{Type: runner.TypeInternal, Message: xmlText("this report lacks results: " + f.fault.err.Error())},
-	}})
-	if err != nil {
-		return err
-	}
-	f.text(string(text) + "\n\t</testsuite>\n")
 	return nil
 }

@@ -33,12 +33,13 @@ type junitSuite struct {
 }
 
 // junitCase has the place of the step, for GitLab and the GitHub publishers,
-// and the attempts that failed before it passed (Surefire's flakyFailure).
+// and what failed before it passed (Surefire's flakyFailure and flakyError).
 type junitCase struct {
 	junit.Testcase
-	File  string        `xml:"file,attr,omitempty"`
-	Line  int           `xml:"line,attr,omitempty"`
-	Flaky []flakyResult `xml:"flakyFailure"`
+	File        string        `xml:"file,attr,omitempty"`
+	Line        int           `xml:"line,attr,omitempty"`
+	Flaky       []flakyResult `xml:"flakyFailure"`
+	FlakyErrors []flakyResult `xml:"flakyError"`
 }
 
 type flakyResult struct {
@@ -99,6 +100,20 @@ func className(e *runner.Event) string {
 	return oneLine(xmlText(name))
 }
 
+// classOf keeps the class name of the last file that was asked for: rows of a
+// scenario have the same.
+type classOf struct {
+	scenario, file, below, document string
+	class                           string
+}
+
+func (c *classOf) name(e *runner.Event) string {
+	if c.class == "" || c.file != e.File || c.below != e.Below || c.document != e.Document || c.scenario != e.Scenario {
+		*c = classOf{e.Scenario, e.File, e.Below, e.Document, className(e)}
+	}
+	return c.class
+}
+
 // slug gives a name with nothing but letters, digits and hyphens.
 func slug(s string) string {
 	words := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
@@ -122,21 +137,39 @@ func caseName(e *runner.Event) string {
 	return xmlText(name)
 }
 
-// names makes names unique: a repeat gets " (2)".
+// names makes names unique: a repeat gets " (2)". It holds how often a name
+// was used; names that it made are not kept, so that a name that is used a
+// hundred thousand times takes no more room than one.
 type names map[string]int
 
 func (n names) unique(name string) string {
-	if n[name] == 0 {
+	if !n.taken(name) {
 		n[name] = 1
 		return name
 	}
-	for {
-		n[name]++
-		if repeat := name + " (" + strconv.Itoa(n[name]) + ")"; n[repeat] == 0 {
-			n[repeat] = 1
+	for count := max(n[name], 1) + 1; ; count++ {
+		if repeat := name + " (" + strconv.Itoa(count) + ")"; n[repeat] == 0 {
+			n[name] = count
 			return repeat
 		}
 	}
+}
+
+// taken reports whether a name was used, or made of another one.
+func (n names) taken(name string) bool {
+	if n[name] > 0 {
+		return true
+	}
+	if !strings.HasSuffix(name, ")") {
+		return false
+	}
+	at := strings.LastIndex(name, " (")
+	if at < 0 {
+		return false
+	}
+	digits := name[at+2 : len(name)-1]
+	count, err := strconv.Atoi(digits)
+	return err == nil && count > 1 && strconv.Itoa(count) == digits && n[name[:at]] >= count
 }
 
 // elementWriter encodes elements one by one into a buffer that is used again.
