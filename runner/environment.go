@@ -93,9 +93,11 @@ func (c *compiler) envStatic() map[string]any {
 
 func (c *compiler) environmentCredentials(e *scenarios.Environment, scope *expression.Scope) {
 	for _, entry := range e.Credentials {
-		if cr := c.credential(entry, scope, c.envStatic(), e.Path); cr != nil {
-			c.envCredentials[entry.Key.Text] = cr
+		cr := c.credential(entry, scope, c.envStatic(), e.Path)
+		if cr == nil {
+			cr = &credential{} // it has been told why, and is declared all the same
 		}
+		c.envCredentials[entry.Key.Text] = cr
 	}
 }
 

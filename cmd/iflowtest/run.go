@@ -26,14 +26,16 @@ import (
 
 // runFlags are the flags of the command run.
 type runFlags struct {
-	tags, name  string
-	allowEmpty  bool
+	selectionFlags
 	parallel    int
+	retries     int
+	rate        float64
 	bail        bool
 	timeout     time.Duration
 	junit       string
 	junitPlaces string
 	json        string
+	html        string
 	noProgress  bool
 }
 
@@ -54,12 +56,12 @@ first request is sent.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.tags, "tags", "", "run only scenarios whose tags fit, e.g. 'smoke && !slow'")
-	flags.StringVar(&f.name, "name", "", "run only scenarios whose name matches this regular expression")
-	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0 when no scenario is there or none matches")
+	f.selectionFlags.add(flags)
 	flags.IntVar(&f.parallel, "parallel", min(32, 4*runtime.NumCPU()), "how many scenarios run at the same time")
 	flags.BoolVar(&f.bail, "bail", false, "stop after the first scenario that does not pass")
 	flags.DurationVar(&f.timeout, "timeout", 0, "limit of the whole run, e.g. 10m; cleanup is not counted (default none)")
+	flags.IntVar(&f.retries, "retry", 0, "run a scenario that does not pass again, up to this many times; it is flaky when it then passes")
+	flags.Float64Var(&f.rate, "rate", 0, "most requests per second to one host (default: limits of the environment, or none)")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
 	flags.StringVar(&f.junitPlaces, "junit-places", "auto", "put file and line on test cases: auto, always or never; auto is on in GitLab CI and GitHub Actions")
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
@@ -75,8 +77,13 @@ func (f *runFlags) check(g *global) error {
 		return usage("--fault needs --sandbox: only the sandbox misbehaves on request")
 	case !g.sandbox && g.sandboxConfig != "":
 		return usage("--sandbox-config needs --sandbox")
-	case f.junit != "" && filepath.Clean(f.junit) == filepath.Clean(f.json):
-		return usage("--junit and --json name the same file, %s", f.junit)
+	case f.retries < 0:
+		return usage("--retry %d: at least 0 is wanted", f.retries)
+	case f.rate < 0:
+		return usage("--rate %g: a number of requests per second is wanted", f.rate)
+	}
+	if err := distinctReports(f.junit, f.json, f.html); err != nil {
+		return err
 	}
 	if f.parallel < 1 {
 		return usage("--parallel %d: at least 1 is wanted", f.parallel)
@@ -91,6 +98,22 @@ func (f *runFlags) check(g *global) error {
 	return usage("--junit-places %q is not one of auto, always, never", f.junitPlaces)
 }
 
+// distinctReports reports two reports that would be written to one file.
+func distinctReports(junit, json, html string) error {
+	flags := map[string]string{}
+	for _, r := range []struct{ flag, path string }{{"--junit", junit}, {"--json", json}, {"--html", html}} {
+		if r.path == "" {
+			continue
+		}
+		path := filepath.Clean(r.path)
+		if other := flags[path]; other != "" {
+			return usage("%s and %s name the same file, %s", other, r.flag, r.path)
+		}
+		flags[path] = r.flag
+	}
+	return nil
+}
+
 func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, paths []string) error {
 	if err := f.check(g); err != nil {
 		return err
@@ -99,9 +122,11 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err != nil {
 		return err
 	}
-	plan, err := p.compile(ctx, g, s, paths, runner.Options{
-		Tags: f.tags, Name: f.name, Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout,
-	})
+	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate}
+	if err := p.selection(&f.selectionFlags, &o); err != nil {
+		return err
+	}
+	plan, err := p.compile(ctx, g, s, paths, o)
 	if err != nil {
 		if e, ok := errors.AsType[*exitError](err); ok && len(e.diags) > 0 {
 			return errors.Join(err, p.reportWithout(f, e))
@@ -109,6 +134,7 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 		return err
 	}
 	defer plan.close()
+	p.lost(plan)
 	if plan.Len() == 0 {
 		return p.empty(plan, f)
 	}
@@ -136,19 +162,45 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 
 // empty is a run without a scenario.
 func (p *program) empty(plan *compiled, f *runFlags) error {
-	message := "no scenario matches the selection"
+	err := p.nothing(plan, f.allowEmpty)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return errors.Join(e, p.reportWithout(f, e))
+	}
+	return p.reportWithout(f, &exitError{message: emptiness(plan)})
+}
+
+// emptiness says why no scenario runs.
+func emptiness(plan *compiled) string {
 	if plan.loaded == 0 {
-		message = "no scenario there"
+		return "no scenario there"
+	}
+	return "no scenario matches the selection"
+}
+
+// nothing is the error of a selection without a scenario; nil where that is
+// allowed.
+func (p *program) nothing(plan *compiled, allowed bool) error {
+	message := emptiness(plan)
+	if allowed {
+		p.warn(message + " (allowed by --allow-empty)")
+		return nil
 	}
 	e := &exitError{status: runner.ExitNoScenario, message: message}
 	if plan.loaded > 0 {
-		e.hints = []string{fmt.Sprintf("%d are there; look at --tags, --name and the PATH", plan.loaded)}
+		e.hints = []string{fmt.Sprintf("%d are there; look at --tags, --name, --rerun-failed, --shard and the PATH", plan.loaded)}
 	}
-	if f.allowEmpty {
-		fmt.Fprintf(p.err, "iflowtest: %s (allowed by --allow-empty)\n", message)
-		return p.reportWithout(f, &exitError{message: message})
+	return e
+}
+
+// lost tells what a former run names and the files do not hold any more.
+func (p *program) lost(plan *compiled) {
+	for _, id := range plan.Lost() {
+		name := id.Scenario
+		if id.Row != "" {
+			name = "[" + id.Row + "] " + name
+		}
+		p.warn(p.redactor.Text(fmt.Sprintf("%s: %s did not pass in the former run, and is not among what is there now", id.File, name)))
 	}
-	return errors.Join(e, p.reportWithout(f, e))
 }
 
 // reportWithout writes the reports of a run that did not take place, so that
@@ -301,7 +353,7 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 	terminal := p.isTerminal(p.out)
 	width, height := terminalSize(p.out)
 	var written []string
-	for _, path := range []string{f.junit, f.json} {
+	for _, path := range []string{f.junit, f.json, f.html} {
 		if path != "" {
 			written = append(written, p.redactor.Text(path))
 		}

@@ -252,8 +252,8 @@ func (t *Template) Text(v *Values) (string, error) {
 }
 
 // Partial gives the text as far as it can be known with v: an expression that
-// needs what is not there, or whose value is another one each time, stays as it
-// is written.
+// needs what is not there, or whose value is another one in each run (uuid(),
+// run.id), stays as it is written.
 func (t *Template) Partial(v *Values) string {
 	if t.constantSet {
 		s, err := valueText(t.constant)
@@ -264,7 +264,7 @@ func (t *Template) Partial(v *Values) string {
 	}
 	var b strings.Builder
 	for _, p := range t.parts {
-		if p.expression != nil && p.expression.impure {
+		if p.expression != nil && p.expression.varies() {
 			b.WriteString(p.expression.written)
 			continue
 		}
@@ -275,6 +275,11 @@ func (t *Template) Partial(v *Values) string {
 		b.WriteString(s)
 	}
 	return b.String()
+}
+
+// varies reports whether the value may be another one in each run.
+func (e *expression) varies() bool {
+	return e.impure || slices.ContainsFunc(e.roots, func(r root) bool { return r.kind == runIDRoot || r.kind == runStartedRoot })
 }
 
 func (p part) text(v *Values) (string, error) {
