@@ -20,6 +20,9 @@ type Kind struct {
 	Shape scenarios.Shape
 	// Example is the YAML of a list of steps that runs on the sandbox tenant.
 	Example string
+	// ExampleFile is the name of a file that the example needs beside it, and
+	// ExampleFileText what is in it; empty: none.
+	ExampleFile, ExampleFileText string
 	// Subjects are the subjects that expect has after such a step; empty means
 	// that the step has neither expect nor capture.
 	Subjects []string

@@ -32,6 +32,21 @@ func includeKind() Kind {
 			{Name: "with", Shape: mapOf(anything()), Doc: "values for the params of the file"},
 			{Name: "once", Shape: boolean(), Default: "false", Doc: "run it once per run, the first to come; the others see its captures"},
 		}},
+		Example: `- include: {file: _common/order.yaml, with: {sku: A-100}}
+- name: the order can be used
+  call: {GET: "/http/echo?order=${order}", credential: sender}
+  expect: {json: {query.order: "${order}"}}
+`,
+		ExampleFile: "_common/order.yaml",
+		ExampleFileText: `params: [sku]
+steps:
+  - name: order ${sku}
+    call: {POST: /http/orders, credential: sender, json: {sku: "${sku}", qty: 1}}
+    capture: {order: {json: id}}
+cleanup:
+  - name: forget ${order}
+    call: {GET: "/http/echo?forget=${order}", credential: sender}
+`,
 		title:   func(body *scenarios.Node) string { return titleOf("include", body, "file") },
 		compile: compileInclude,
 	}

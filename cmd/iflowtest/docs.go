@@ -220,6 +220,9 @@ func (m *markdown) kind(k runner.Kind) {
 	}
 	if k.Example != "" {
 		m.linef("\n```yaml\n%s```", k.Example)
+		if k.ExampleFile != "" {
+			m.linef("\n```yaml\n# %s\n%s```", k.ExampleFile, k.ExampleFileText)
+		}
 	}
 	m.linef("")
 }

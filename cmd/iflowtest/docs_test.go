@@ -70,12 +70,22 @@ func TestKindExamples(t *testing.T) {
 			if k.Example == "" {
 				t.Fatal("has no example")
 			}
-			file := filepath.Join(t.TempDir(), "example.yaml")
+			dir := t.TempDir()
+			file := filepath.Join(dir, "example.yaml")
+			if k.ExampleFile != "" {
+				beside := filepath.Join(dir, k.ExampleFile)
+				if err := os.MkdirAll(filepath.Dir(beside), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(beside, []byte(k.ExampleFileText), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			text := "name: Example\nsteps:\n" + indent(k.Example)
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if status, out, log := invoke(t, "run", "--sandbox", file); status != 0 {
+			if status, out, log := invoke(t, "run", "--sandbox", "--root", dir, file); status != 0 {
 				t.Errorf("exit status %d\n%s\n%s\n%s", status, text, out, log)
 			}
 		})
