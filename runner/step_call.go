@@ -570,7 +570,7 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 		if err != nil {
 			return token, fromOAuth(ctx, err)
 		}
-		r.Header["Authorization"] = []string{"Bearer " + token.Value.Reveal()}
+		r.Header["Authorization"] = []string{token.Header().Reveal()}
 		return token, nil
 	}
 	return oauth.Token{}, nil
@@ -592,7 +592,7 @@ func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, 
 	if err != nil {
 		return fromOAuth(ctx, err)
 	}
-	r.Header["Authorization"] = []string{"Bearer " + token.Value.Reveal()}
+	r.Header["Authorization"] = []string{token.Header().Reveal()}
 	return nil
 }
 

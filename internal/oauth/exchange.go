@@ -98,7 +98,8 @@ func (c Credential) secretName(field string) string {
 // of expires_in and exp - iat, so that a wrong clock on either side does no
 // harm; iat is cut to whole seconds, so a second less is sure.
 func (c Credential) newToken(value string, a answer, asked time.Time) Token {
-	token := Token{Value: secret.New(c.secretName("access_token"), value), Type: "Bearer"}
+	name := c.secretName("access_token")
+	token := Token{Value: secret.New(name, value), Type: "Bearer", header: secret.New(name, "Bearer "+value)}
 	life, known := a.lifetime, a.hasLifetime
 	if jwt, err := Decode(value); err == nil && !jwt.Expiry.IsZero() {
 		if issued := jwt.IssuedAt; !issued.IsZero() {

@@ -70,7 +70,13 @@ type Token struct {
 	// Lifetime is how long the token lives from its issue, as the server
 	// says; zero: unknown.
 	Lifetime time.Duration
+
+	header secret.Secret
 }
+
+// Header gives the value of the header Authorization (RFC 6750, 2.1). It holds
+// the token.
+func (t Token) Header() secret.Secret { return t.header }
 
 // Source obtains tokens and keeps them for a run. It is safe for concurrent
 // use; make it with NewSource.
