@@ -64,6 +64,13 @@ type rowPass interface {
 // it holds ${…}; it is not used for rows that are written inline. data may be
 // nil when there is an override.
 //
+// CSV is RFC 4180 with a header, in UTF-8 with or without a byte order mark;
+// its cells are text as it stands, with \n for every line break in them. A
+// semicolon or a tab may stand for the comma, which is told as a warning. JSON
+// is an array of objects; numbers keep their digits. CSV and JSON are read as
+// a stream, and may be of any size. YAML is a list of mappings, with the types
+// of the language.
+//
 // When the diagnostics hold errors, the rows are nil or good for Columns only.
 func OpenRows(data *Node, path string, o RowOptions) (*Rows, diag.List) {
 	parallel := 1
@@ -123,12 +130,12 @@ func (r *Rows) All() iter.Seq2[Row, error] {
 			values, pos, err := pass.next()
 			if err == io.EOF {
 				if i <= r.length {
-					yield(Row{}, changed(r.file, "it has %d rows now, and had %d", i-1, r.length))
+					yield(Row{}, changed(r.file, "it has %s now, and had %d", counted(i-1, "row"), r.length))
 				}
 				return
 			}
 			if err == nil && i > r.length {
-				err = changed(r.file, "it has more than the %d rows it had", r.length)
+				err = changed(r.file, "it has more than the %s it had", counted(r.length, "row"))
 			}
 			if err != nil {
 				yield(Row{}, err)

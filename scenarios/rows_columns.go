@@ -103,14 +103,14 @@ func secretColumn(name string) bool {
 	return false
 }
 
-// badColumn says what is wrong with the name of a column, if anything.
-func badColumn(pos diag.Position, name string) (diag.Diagnostic, bool) {
-	switch name {
-	case "":
-		return diag.Errorf(pos, diag.InvalidName, "a column has no name"), true
-	case "index":
-		return diag.Errorf(pos, diag.InvalidName, "a column cannot be called \"index\": row.index is the number of the row").
-			WithHint("give it another name"), true
+// goodColumn reports whether a column can have the name.
+func goodColumn(name string) bool { return name != "" && name != "index" }
+
+// badColumn says why a column cannot have the name.
+func badColumn(pos diag.Position, name string) diag.Diagnostic {
+	if name == "" {
+		return diag.Errorf(pos, diag.InvalidName, "a column has no name")
 	}
-	return diag.Diagnostic{}, false
+	return diag.Errorf(pos, diag.InvalidName, "a column cannot be called %q: row.index is the number of the row", name).
+		WithHint("give it another name")
 }

@@ -52,11 +52,10 @@ func (t *lineTap) Read(p []byte) (int, error) {
 
 // keep adds a part of a line to the record.
 func (t *lineTap) keep(chunk []byte) error {
-	empty := len(bytes.TrimRight(chunk, "\r\n")) == 0
 	if len(t.raw) == 0 {
 		t.start = t.line
 	}
-	if len(t.raw) > 0 || !empty {
+	if len(t.raw) > 0 || !isLineEnd(chunk) {
 		t.raw = append(t.raw, chunk...)
 	}
 	if chunk[len(chunk)-1] == '\n' {

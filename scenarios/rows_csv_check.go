@@ -76,32 +76,49 @@ func (c *csvCheck) header() bool {
 
 // names takes the names of the columns.
 func (c *csvCheck) names(record []string) {
-	if c.separator != ',' && len(record) > 1 {
-		pos := c.at(c.offsetOf(c.FieldPos(1))-1, 1)
-		c.add(diag.Warningf(pos, diag.Separator, "the separator is %q and not a comma", string(c.separator)).
-			WithHint("the columns are %s", someNames(record)))
-	}
-	if strings.EqualFold(record[0], "sep=") || len(record) == 1 && strings.HasPrefix(strings.ToLower(record[0]), "sep=") {
+	if len(record) <= 2 && strings.HasPrefix(strings.ToLower(record[0]), "sep=") {
 		c.add(diag.Errorf(c.begin(), diag.InvalidRow, "the first line is a note to Excel, and names no columns").
 			WithHint("take it out: the separator is recognised"))
 		return
 	}
-	places := map[string]diag.Position{}
+	c.tellSeparator(record)
+	first := map[string]int{}
 	for i, name := range record {
-		pos := c.field(i, len(record))
-		switch d, bad := badColumn(pos, name); {
-		case bad && name == "" && i > 0 && i == len(record)-1:
-			c.add(d.WithHint("the line ends in a separator: take it away, or name the last column"))
-		case bad && name == "":
-			c.add(d.WithHint("the first line names every column"))
-		case bad:
-			c.add(d)
-		case c.columns.add(name):
-			places[name] = pos
-		default:
-			c.add(diag.Errorf(pos, diag.DuplicateKey, "the column %s stands twice; first in column %d", cell(name), places[name].Column))
+		_, again := first[name]
+		switch {
+		case goodColumn(name) && c.columns.add(name):
+			first[name] = i
+		case c.full():
+		case !goodColumn(name):
+			c.add(badColumn(c.field(i, len(record)), name).WithHint("%s", hintNoName(name, i == len(record)-1)))
+		case again:
+			c.add(diag.Errorf(c.field(i, len(record)), diag.DuplicateKey, "the column %s stands twice; first in column %d",
+				cell(name), c.field(first[name], len(record)).Column))
 		}
 	}
+}
+
+// tellSeparator warns of a separator that may have been found by mistake.
+func (c *csvCheck) tellSeparator(record []string) {
+	if c.separator == ',' || len(record) == 1 {
+		return
+	}
+	what := strconv.Quote(string(c.separator))
+	if c.separator == '\t' {
+		what = "a tab"
+	}
+	c.add(diag.Warningf(c.at(c.offsetOf(c.FieldPos(1))-1, 1), diag.Separator, "the separator is %s and not a comma", what).
+		WithHint("the columns are %s", someNames(record)))
+}
+
+func hintNoName(name string, last bool) string {
+	switch {
+	case name != "":
+		return ""
+	case last:
+		return "the line ends in a separator: take it away, or name the last column"
+	}
+	return "the first line names every column"
 }
 
 // someNames lists the first names.
@@ -159,18 +176,14 @@ func (c *csvCheck) body() {
 
 // ragged reports a line with too few cells or too many.
 func (c *csvCheck) ragged(want, got int) {
+	if c.full() {
+		return
+	}
 	pos, hint := c.begin(), "every line has as many cells as the header"
 	if got > want {
 		pos, hint = c.field(want, got), "a cell that holds the separator stands in quotes: \"a"+string(c.separator)+"b\""
 	}
-	c.add(diag.Errorf(pos, diag.InvalidRow, "line %d has %s, want %d", c.tap.start, cells(got), want).WithHint("%s", hint))
-}
-
-func cells(n int) string {
-	if n == 1 {
-		return "1 cell"
-	}
-	return strconv.Itoa(n) + " cells"
+	c.add(diag.Errorf(pos, diag.InvalidRow, "line %d has %s, want %d", c.tap.start, counted(got, "cell"), want).WithHint("%s", hint))
 }
 
 // encoding reports the first text that is not UTF-8, or no text at all.

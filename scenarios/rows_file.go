@@ -177,7 +177,7 @@ func (f *rowFile) same(file *os.File) error {
 		return unreadable(f.shown, err)
 	}
 	if info.Size() != f.size {
-		return changed(f.shown, "it has %d bytes now, and had %d", info.Size(), f.size)
+		return changed(f.shown, "it has %s now, and had %d", counted(int(info.Size()), "byte"), f.size)
 	}
 	if !info.ModTime().Equal(f.changed) {
 		return changed(f.shown, "it was written again")

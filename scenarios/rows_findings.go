@@ -39,6 +39,16 @@ func (f *findings) add(d diag.Diagnostic) {
 	f.l = append(f.l, d)
 }
 
+// full counts one more error and reports true when it would not be told: its
+// place need not be looked for.
+func (f *findings) full() bool {
+	if f.errors < maxRowFindings {
+		return false
+	}
+	f.errors++
+	return true
+}
+
 // list gives what was found, in order.
 func (f *findings) list() diag.List {
 	l := f.l.Sorted()
@@ -124,6 +134,14 @@ func linesBefore(r io.Reader, places []diag.Position, found func(line string) bo
 		}
 	}
 	return false
+}
+
+// counted writes how many of something there are.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
 }
 
 // cell quotes data: never much of it.

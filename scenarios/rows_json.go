@@ -142,49 +142,66 @@ func (j *jsonReader) end() error {
 // element reads a value up to its end.
 func (j *jsonReader) element() error {
 	j.pos, j.raw, j.ended = j.here(), j.raw[:0], false
-	depth, quoted, escaped := 0, false, false
+	var s jsonScan
 	for {
 		head, err := j.r.Peek(1)
 		if errors.Is(err, io.EOF) {
-			j.ended = depth == 0 && !quoted
+			j.ended = s.depth == 0 && !s.quoted
 			return nil
 		}
 		if err != nil {
 			return err
 		}
 		b := head[0]
-		if quoted && b == '\n' {
+		if s.quoted && b == '\n' {
 			return nil
 		}
-		if depth == 0 && !quoted && len(j.raw) > 0 && endsElement(b) {
+		if len(j.raw) > 0 && s.endsBefore(b) {
 			j.ended = true
 			return nil
 		}
 		_, _ = j.take() // it was peeked at
-		j.raw = append(j.raw, b)
-		if len(j.raw) > maxRowSize {
+		if j.raw = append(j.raw, b); len(j.raw) > maxRowSize {
 			return errRowTooLarge
 		}
-		switch {
-		case escaped:
-			escaped = false
-		case quoted:
-			escaped, quoted = b == '\\', b != '"'
-		case b == '"':
-			quoted = true
-		case b == '{' || b == '[':
-			depth++
-		case b == '}' || b == ']':
-			depth--
-		}
-		if b == '"' && !quoted && !escaped && depth == 0 || (b == '}' || b == ']') && !quoted && depth <= 0 {
-			j.ended = true
+		if j.ended = s.add(b); j.ended {
 			return nil
 		}
 	}
 }
 
-// endsElement reports whether a number or word ends before b.
+// jsonScan follows the brackets and strings of a value.
+type jsonScan struct {
+	depth           int
+	quoted, escaped bool
+}
+
+// add takes the next byte, and says whether the value ends with it.
+func (s *jsonScan) add(b byte) (ended bool) {
+	switch {
+	case s.escaped:
+		s.escaped = false
+		return false
+	case s.quoted:
+		s.escaped, s.quoted = b == '\\', b != '"'
+		return !s.quoted && s.depth == 0
+	case b == '"':
+		s.quoted = true
+	case b == '{' || b == '[':
+		s.depth++
+	case b == '}' || b == ']':
+		s.depth--
+		return s.depth <= 0
+	}
+	return false
+}
+
+// endsBefore reports whether a number or word is over before b.
+func (s *jsonScan) endsBefore(b byte) bool {
+	return s.depth == 0 && !s.quoted && endsElement(b)
+}
+
+// endsElement reports whether b cannot be part of a number or word.
 func endsElement(b byte) bool {
 	switch b {
 	case ' ', '\t', '\r', '\n', ',', ']', '}', '{', '[', '"':

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"unicode/utf8"
 
 	"iflowtest/internal/diag"
 )
@@ -19,8 +20,8 @@ type jsonCheck struct {
 	keys    jsonKeys
 	// names are the columns of a row, anew for each.
 	names []string
-	// syntax is set when something is not JSON: then the rows are not known.
-	syntax bool
+	// unknown is set when the rows cannot be known: something is not JSON.
+	unknown bool
 }
 
 // readJSON makes the first pass over a JSON file.
@@ -32,7 +33,7 @@ func (f *rowFile) readJSON(file *os.File, sources diag.Sources) (*Rows, diag.Lis
 	j := jsonCheck{jsonReader: newJSONReader(f.shown, in), findings: findings{of: f.shown}, columns: newColumns()}
 	j.read()
 	var rows *Rows
-	if !j.syntax {
+	if !j.unknown {
 		rows = &Rows{columns: j.columns, length: j.rows}
 		rows.pass = func() (rowPass, error) { return f.jsonPass(j.columns) }
 	}
@@ -73,7 +74,7 @@ func (j *jsonCheck) read() {
 			}
 			return
 		}
-		if right = j.row(); !j.ended {
+		if right = j.row(); !j.ended || j.tooWide() {
 			return
 		}
 	}
@@ -86,7 +87,7 @@ func (j *jsonCheck) read() {
 // misplaced reports what stands where something else is wanted.
 func (j *jsonCheck) misplaced(err error) {
 	here := j.here()
-	j.syntax = true
+	j.unknown = true
 	switch {
 	case errors.Is(err, io.EOF):
 		here.Line, here.Column = 1, 1
@@ -118,10 +119,20 @@ func (j *jsonCheck) notArray() {
 	j.add(diag.Errorf(j.here(), diag.InvalidRow, "the file does not begin with [, want an array of objects"))
 }
 
+// tooWide reports rows with more columns than are remembered.
+func (j *jsonCheck) tooWide() bool {
+	if len(j.columns.names) <= maxColumns {
+		return false
+	}
+	j.unknown = true
+	j.add(diag.Errorf(j.pos, diag.TooLarge, "the rows have more than %d columns", maxColumns))
+	return true
+}
+
 // row checks the element that was read; false: it is not JSON.
 func (j *jsonCheck) row() bool {
 	if at := invalidUTF8(j.raw); at >= 0 {
-		j.syntax = true
+		j.unknown = true
 		j.add(diag.Errorf(j.at(at, 1), diag.Encoding, "byte 0x%02x is not UTF-8", j.raw[at]).WithHint("save the file as UTF-8"))
 		return false
 	}
@@ -144,27 +155,35 @@ func (j *jsonCheck) row() bool {
 // readKeys takes the columns of the row, and checks the keys of all objects.
 func (j *jsonCheck) readKeys() {
 	j.names = j.names[:0]
-	deep := j.keys.read(j.raw, func(k jsonKey) {
-		pos := j.at(k.start, len([]rune(string(j.raw[k.start:k.end]))))
-		switch d, bad := badColumn(pos, k.name); {
-		case k.first >= 0:
-			j.add(diag.Errorf(pos, diag.DuplicateKey, "the key %s stands twice; first in line %d", cell(k.name), j.at(k.first, 1).Line))
-		case k.level > 1:
-		case bad:
-			j.add(d)
-		default:
-			j.names = append(j.names, k.name)
-		}
-	})
+	deep := j.keys.read(j.raw, j.key)
 	if deep >= 0 {
 		j.add(diag.Errorf(j.at(deep, 1), diag.TooLarge, "nested more than %d levels deep", maxDepth))
 	}
 	j.columns.row(j.pos, j.names)
 }
 
+// key checks a key of the row or of a value in it.
+func (j *jsonCheck) key(k jsonKey) {
+	if k.first < 0 && (k.level > 1 || goodColumn(k.name)) {
+		if k.level == 1 {
+			j.names = append(j.names, k.name)
+		}
+		return
+	}
+	if j.full() {
+		return
+	}
+	pos := j.at(k.start, utf8.RuneCount(j.raw[k.start:k.end]))
+	if k.first >= 0 {
+		j.add(diag.Errorf(pos, diag.DuplicateKey, "the key %s stands twice; first in line %d", cell(k.name), j.at(k.first, 1).Line))
+		return
+	}
+	j.add(badColumn(pos, k.name))
+}
+
 // notJSON reports the element at the place where it goes wrong.
 func (j *jsonCheck) notJSON() {
-	j.syntax = true
+	j.unknown = true
 	var value json.RawMessage
 	err := json.Unmarshal(j.raw, &value)
 	var s *json.SyntaxError
@@ -202,6 +221,8 @@ func hintJSON(raw []byte, at int) string {
 		return "a number is written like -1.5e3"
 	case bytes.HasPrefix(raw[at:], []byte("True")) || bytes.HasPrefix(raw[at:], []byte("False")) || bytes.HasPrefix(raw[at:], []byte("None")):
 		return "it is true, false and null"
+	case b >= '0' && b <= '9' && bytes.HasSuffix(before, []byte("0")):
+		return "a number has no zeros in front; a text stands in double quotes"
 	case b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z':
 		return "keys and texts stand in double quotes"
 	}
@@ -214,13 +235,11 @@ func describeJSON(raw []byte) string {
 	case '[':
 		return "a list"
 	case '"':
-		var text string
-		_ = json.Unmarshal(raw, &text) // it is valid
-		return "the text " + cell(text)
+		return "a text"
 	case 'n':
 		return "null"
 	case 't', 'f':
-		return string(raw)
+		return "a boolean"
 	}
-	return "the number " + shorten(string(raw))
+	return "a number"
 }

@@ -249,8 +249,8 @@ func TestSecondPass(t *testing.T) {
 		{"another size", "a.csv", "x\n1\n", "x\n1\n2\n", true, 0, `the data file "suite/a.csv" changed after it was checked: it has 6 bytes now, and had 4`},
 		{"written again", "a.csv", "x\n1\n", "x\n2\n", false, 0, `the data file "suite/a.csv" changed after it was checked: it was written again`},
 		{"gone", "a.csv", "x\n1\n", "", false, 0, `no file "a.csv"`},
-		{"fewer rows", "a.csv", "x\n1\n2\n", "x\n111\n", true, 1, `the data file "suite/a.csv" changed after it was checked: it has 1 rows now, and had 2`},
-		{"more rows", "a.csv", "x\n111\n", "x\n1\n2\n", true, 1, `the data file "suite/a.csv" changed after it was checked: it has more than the 1 rows it had`},
+		{"fewer rows", "a.csv", "x\n1\n2\n", "x\n111\n", true, 1, `the data file "suite/a.csv" changed after it was checked: it has 1 row now, and had 2`},
+		{"more rows", "a.csv", "x\n111\n", "x\n1\n2\n", true, 1, `the data file "suite/a.csv" changed after it was checked: it has more than the 1 row it had`},
 		{"another header", "a.csv", "x,y\n1,2\n", "x,z\n1,2\n", true, 0, `the data file "suite/a.csv" changed after it was checked: it has another header`},
 		{"another separator", "a.csv", "xxy\n1\n", "x;y\n1\n", true, 0, `the data file "suite/a.csv" changed after it was checked: it has another header`},
 		{"a ragged line", "a.csv", "x,y\n1,2\n3,4\n", "x,y\n1,2\n3;4\n", true, 1, `the data file "suite/a.csv" changed after it was checked: line 3 is not a row as it was`},
@@ -259,7 +259,7 @@ func TestSecondPass(t *testing.T) {
 		{"json: no object", "a.json", `[{"a":1},{"a":2}]`, `[{"a":1},"fghi2"]`, true, 1, `the data file "suite/a.json" changed after it was checked: row 2 is not as it was`},
 		{"json: null", "a.json", `[{"a":1},{"a":2}]`, `[{"a":1},null   ]`, true, 1, `the data file "suite/a.json" changed after it was checked: row 2 is not as it was`},
 		{"json: no array", "a.json", `[{"a":1}]`, `{"a":[1]}`, true, 0, `the data file "suite/a.json" changed after it was checked: it is no array`},
-		{"json: fewer rows", "a.json", `[{"a":1},{"a":2}]`, `[{"a":1        }]`, true, 1, `the data file "suite/a.json" changed after it was checked: it has 1 rows now, and had 2`},
+		{"json: fewer rows", "a.json", `[{"a":1},{"a":2}]`, `[{"a":1        }]`, true, 1, `the data file "suite/a.json" changed after it was checked: it has 1 row now, and had 2`},
 		{"yaml is kept", "a.yaml", "- {a: 1}\n", "nothing", false, 1, ""},
 	}
 	for _, tt := range tests {

@@ -51,10 +51,9 @@ func yamlRows(src *source, docs []document, syntax diag.List) (*Rows, diag.List)
 	for _, d := range syntax {
 		c.add(d)
 	}
-	if syntax.HasErrors() {
-		return nil, c.list()
-	}
 	switch {
+	case syntax.HasErrors() && (len(docs) != 1 || docs[0].root == nil):
+		return nil, c.list()
 	case len(docs) == 0 || len(docs) == 1 && docs[0].root.Kind == Null:
 		c.add(diag.Errorf(src.at(1, 1, 1), diag.BadFile, "the file is empty: want a list of mappings"))
 		return nil, c.list()
@@ -137,8 +136,8 @@ func (c *treeCheck) row(row *Node) {
 	names := make([]string, 0, len(row.Entries()))
 	for _, e := range row.Entries() {
 		name := c.text(e.Key)
-		if d, bad := badColumn(e.Key.Pos(), name); bad {
-			c.add(d)
+		if !goodColumn(name) {
+			c.add(badColumn(e.Key.Pos(), name))
 			continue
 		}
 		names = append(names, name)
@@ -161,7 +160,7 @@ func (c *treeCheck) noExpressions(n *Node) {
 }
 
 func (c *treeCheck) computed(n *Node) {
-	if !c.inline || !n.IsComputed() {
+	if !c.inline || !n.IsComputed() || c.full() {
 		return
 	}
 	at := expressionIn(n.Text)
@@ -195,10 +194,16 @@ func textOfRow(n *Node, inline bool) string {
 	return n.Text
 }
 
-// describeRow says what stands in the place of rows, with little of its text.
+// describeRow says what stands in the place of rows. Its text is not told: an
+// alias may stand for a secret.
 func describeRow(n *Node) string {
-	if n.Kind == Text {
-		return "the text " + cell(n.Text)
+	switch n.Kind {
+	case Bool:
+		return "a boolean"
+	case Number:
+		return "a number"
+	case Text:
+		return "a text"
 	}
 	return describe(n)
 }
