@@ -92,6 +92,7 @@ IFLOWTEST_ENV=dev; the command line wins.
 	root.AddCommand(
 		p.runCommand(g),
 		p.validateCommand(g),
+		p.reportCommand(g),
 		p.planCommand(g),
 		p.sandboxCommand(g),
 		p.schemaCommand(),

@@ -230,6 +230,9 @@ func notEvent(line []byte, err error) string {
 		return fmt.Sprintf("not an event: %s is a JSON %s, which it cannot be", t.Field, t.Value)
 	}
 	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
+		if s.Offset >= int64(len(line)) && (line[0] == '{' || line[0] == '[') {
+			return "the line is cut off, after " + plural(len(line), "byte")
+		}
 		return fmt.Sprintf("not JSON, at character %d", s.Offset)
 	}
 	return "not an event"

@@ -400,7 +400,8 @@ func (p *replay) track(e *runner.Event) {
 	case runner.StepEnd:
 		if s := u.steps.find(e); s != nil {
 			s.ended = true
-			u.steps.pop()
+			for u.steps.pop() != nil {
+			}
 		}
 		tally(&u.counts, e)
 	case runner.ScenarioEnd:
@@ -520,11 +521,11 @@ func (r *Recording) end(scenarios, steps runner.Counts) *runner.Event {
 
 // elapsed gives the milliseconds in which any of the runs was under way.
 func (r *Recording) elapsed() float64 {
-	if len(r.parts) == 1 && r.parts[0].ms > 0 {
+	if len(r.parts) == 1 && r.parts[0].ended {
 		return r.parts[0].ms
 	}
 	parts := slices.SortedFunc(slices.Values(r.parts), func(a, b *part) int { return a.first.Compare(b.first) })
-	var sum time.Duration
+	sum := 0.0
 	var until time.Time
 	for _, p := range parts {
 		from := p.first
@@ -532,11 +533,11 @@ func (r *Recording) elapsed() float64 {
 			from = until
 		}
 		if p.last.After(from) {
-			sum += p.last.Sub(from)
+			sum += float64(p.last.Sub(from)) / float64(time.Millisecond)
 			until = p.last
 		}
 	}
-	return float64(sum) / float64(time.Millisecond)
+	return sum
 }
 
 // status gives the exit status of one of the runs, as it is after others have

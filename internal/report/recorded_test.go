@@ -55,7 +55,7 @@ func TestRecordedFiles(t *testing.T) {
 		{"cut off", oneScenario + end[:20], 3, []string{"r.jsonl:4: the file is cut off in the middle of this line; what stands before it is used"}},
 		{"cut off in the middle of a character", oneScenario + `{"event":"ü"`[:11], 3, []string{"r.jsonl:4: the file is cut off in the middle of this line; what stands before it is used"}},
 		{"BOM, CRLF, blank lines", "\uFEFF" + strings.ReplaceAll(oneScenario, "\n", "\r\n\r\n"), 3, nil},
-		{"garbage in the middle", strings.Replace(oneScenario, "\n", "\n{\"event\":\n", 1), 3, []string{"r.jsonl:2: not JSON, at character 9; the line is left out"}},
+		{"garbage in the middle", strings.Replace(oneScenario, "\n", "\n{\"event\":\n", 1), 3, []string{"r.jsonl:2: the line is cut off, after 9 bytes; the line is left out"}},
 		{"a number", strings.Replace(oneScenario, "\n", "\n7\n", 1), 3, []string{"r.jsonl:2: not an event: found a JSON number, want an object; the line is left out"}},
 		{"an event that is none", strings.Replace(oneScenario, "\n", "\n{\"foo\":1}\n", 1), 3, []string{`r.jsonl:2: not an event: it has no field "event"; the line is left out`}},
 		{"a text for a number", strings.Replace(oneScenario, "\n", "\n{\"event\":\"step-end\",\"index\":\"1\"}\n", 1), 3, []string{"r.jsonl:2: not an event: index is a JSON string, which it cannot be; the line is left out"}},
