@@ -227,8 +227,12 @@ func (f *rowFile) addLines(file io.ReadSeeker, sources diag.Sources, places []di
 	if sources == nil || len(places) == 0 {
 		return
 	}
-	if in, ok := f.rewound(file); ok {
-		sources[f.shown] = shownLines(in, places, mayShow)
+	in, ok := f.rewound(file)
+	if !ok {
+		return
+	}
+	if lines := shownLines(in, places, mayShow); len(lines) > 0 {
+		sources[f.shown] = lines
 	}
 }
 
