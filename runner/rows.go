@@ -34,7 +34,8 @@ func (c *scenarioCompiler) data() {
 		}
 	}
 	rows, diags := scenarios.OpenRows(s.Data, path, scenarios.RowOptions{
-		Files: c.plan.files, From: s.Path, Override: override, Shown: c.o.DataShown, Sources: c.plan.sources,
+		Files: c.plan.files, From: s.Path, Override: override, Shown: c.o.DataShown,
+		WorkingFolder: c.suite.WorkingFolder, Sources: c.plan.sources,
 	})
 	c.diags = append(c.diags, diags...)
 	if diags.HasErrors() {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func (p *program) selection(f *selectionFlags, o *runner.Options) error {
 			return usage("--data %s: %s", f.data, plain(err))
 		}
 		o.DataShown = f.data
+		if _, err := os.Stat(o.Data); err != nil {
+			return usage("--data %s: %s", f.data, plain(err))
+		}
 	}
 	if o.Shard, err = p.parseShard(f.shard); err != nil {
 		return err
