@@ -131,7 +131,7 @@ func (p *Plan) describe(sc *scenario, once bool) ScenarioDescription {
 		s := *st.described
 		s.Index = st.index
 		used[s.Credential] = true
-		for _, text := range []*string{&s.Name, &s.File, &s.When, &s.Skip, &s.Does, &s.Credential} {
+		for _, text := range []*string{&s.Name, &s.File, &s.When, &s.Skip, &s.Does, &s.Credential, &s.Retry, &s.Poll} {
 			*text = t(*text)
 		}
 		s.With, s.Expects, s.Captures = each(s.With, t), each(s.Expects, t), each(s.Captures, t)
@@ -246,7 +246,9 @@ func (w writer) node(n *scenarios.Node) string {
 		}
 		return "{" + strings.Join(entries, ", ") + "}"
 	case scenarios.Text:
-		return oneLineOf(w.text(n))
+		// A secret that was cut or joined with what follows would no longer be
+		// known as one.
+		return oneLineOf(w.c.o.Redactor.String(w.text(n)))
 	}
 	return n.Text
 }
