@@ -65,6 +65,7 @@ first request is sent.`,
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
 	flags.StringVar(&f.junitPlaces, "junit-places", "auto", "put file and line on test cases: auto, always or never; auto is on in GitLab CI and GitHub Actions")
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
+	flags.StringVar(&f.html, "html", "", "write an HTML report to this file: one page that needs no network")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "no live lines on a terminal")
 	return cmd
 }
@@ -399,6 +400,9 @@ func (p *program) openFiles(f *runFlags) (*reports, error) {
 		open(f.json, func(o *report.Output) (report.Reporter, error) {
 			r.lines = bufio.NewWriterSize(o, 32<<10)
 			return report.NewJSONLines(r.lines), nil
+		}),
+		open(f.html, func(o *report.Output) (report.Reporter, error) {
+			return report.NewHTML(o, report.HTMLOptions{})
 		}),
 	)
 	if err != nil {
