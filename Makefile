@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: build test lint bench fuzz golden docs check
+.PHONY: browser build test lint bench fuzz golden docs check
 
 build: ## the program
 	go build -trimpath -o iflowtest ./cmd/iflowtest
@@ -25,6 +25,10 @@ fuzz: ## each fuzz target for FUZZTIME
 
 golden: ## rewrite the golden files
 	grep -rl '"update"' --include='*_test.go' . | xargs -n1 dirname | sort -u | xargs go test -update
+
+browser: build ## drive the HTML report in Chromium, which npm brings along
+	npm ci --prefix internal/report/browser --no-audit --no-fund --loglevel=error || echo "npm could not install the packages of the browser test"
+	IFLOWTEST=$(CURDIR)/iflowtest node internal/report/browser/test.mjs
 
 docs: ## rewrite the reference under docs/
 	go run ./cmd/iflowtest docs --out docs

@@ -66,6 +66,40 @@ type htmlTotals struct {
 	steps       runner.Counts
 	tags        map[string]int
 	slowest     []slowStep
+	origins     map[string]int // how many requests went to each
+}
+
+// keptOrigins bounds how many origins are counted.
+const keptOrigins = 50
+
+// request counts where a request went.
+func (t *htmlTotals) request(u string) {
+	scheme := strings.Index(u, "://")
+	if scheme < 0 {
+		return
+	}
+	end := strings.IndexByte(u[scheme+3:], '/')
+	if end < 0 {
+		return
+	}
+	origin := u[:scheme+3+end]
+	if t.origins == nil {
+		t.origins = map[string]int{}
+	}
+	if _, ok := t.origins[origin]; ok || len(t.origins) < keptOrigins {
+		t.origins[strings.Clone(origin)]++
+	}
+}
+
+// origin gives the one that most requests went to, when it is more than one.
+func (t *htmlTotals) origin() string {
+	best := ""
+	for o, n := range t.origins {
+		if n > 1 && (best == "" || n > t.origins[best] || n == t.origins[best] && o < best) {
+			best = o
+		}
+	}
+	return best
 }
 
 // htmlUnit is a scenario, or a row of one, that runs.
@@ -212,6 +246,9 @@ func (h *htmlReporter) endStep(u *htmlUnit, e *runner.Event) error {
 		u.record.Failure = cmp.Or(u.record.Failure, oneLine(e.Step)+": "+messageOf(e))
 	}
 	u.slow(e)
+	if e.Exchange != nil {
+		h.page.request(e.Exchange.URL)
+	}
 	line, err := h.encode(e)
 	if err != nil {
 		return err

@@ -37,12 +37,13 @@ type htmlPage struct {
 	htmlWriter
 	tagNumbers map[string]int
 	opened     int
+	origin     string // that most requests have; it is left out of their lines
 }
 
 // write puts the page together.
 func (h *htmlReporter) write() error {
 	slices.SortStableFunc(h.index, func(a, b htmlEntry) int { return a.key.compare(b.key) })
-	p := &htmlPage{htmlReporter: h, htmlWriter: htmlWriter{bufio.NewWriterSize(h.w, spooled)}}
+	p := &htmlPage{htmlReporter: h, htmlWriter: htmlWriter{bufio.NewWriterSize(h.w, spooled)}, origin: h.page.origin()}
 	p.head()
 	p.summary()
 	if err := p.failures(); err != nil {
@@ -161,11 +162,18 @@ func (p *htmlPage) counts() {
 	}{{"f", "failed", n.Failed}, {"e", "with errors", n.Errors}, {"k", "flaky", n.Flaky}, {"p", "passed", n.Passed - n.Flaky}, {"s", "skipped", n.Skipped}}
 	if n.Total > 0 {
 		p.raw("<svg class=share aria-hidden=true>")
-		at := 0
+		// What is there can be seen, however few.
+		all, at := 0.0, 0.0
+		width := func(count int) float64 { return max(float64(count), float64(n.Total)/150) }
 		for _, c := range parts {
 			if c.count > 0 {
-				p.raw("<rect class=", c.class, " x=", percent(float64(at), float64(n.Total)), " width=", percent(float64(c.count), float64(n.Total)), " />")
-				at += c.count
+				all += width(c.count)
+			}
+		}
+		for _, c := range parts {
+			if c.count > 0 {
+				p.rect(c.class, at, width(c.count), all)
+				at += width(c.count)
 			}
 		}
 		p.raw("</svg>\n")
@@ -205,6 +213,7 @@ func (p *htmlPage) facts() {
 	if t.info.Seed != 0 {
 		fact("Seed", strconv.FormatInt(t.info.Seed, 10))
 	}
+	fact("Paths are on", p.origin)
 	fact(counted("Run", len(t.runs)), strings.Join(t.runs, ", "))
 	fact("Version", t.info.Version)
 	p.raw("</dl>\n")
@@ -372,7 +381,7 @@ func (p *htmlPage) file(from, to int) error {
 	}
 	p.raw(plural(to-from, "scenario"), "</small></h3>\n")
 	for i := from; i < to; {
-		p.raw("<div class=c>\n")
+		p.chunk(min(to-i, chunk))
 		for n := 0; i < to && n < chunk; n++ {
 			end := i + 1
 			for p.index[i].group != (scenarioHash{}) && end < to && p.index[end].group == p.index[i].group {
@@ -393,6 +402,10 @@ func (p *htmlPage) file(from, to int) error {
 	p.raw("</section>\n")
 	return nil
 }
+
+// chunk begins what the browser lays out together, with a class that says about
+// how high it will be.
+func (p *htmlPage) chunk(n int) { p.raw("<div class=\"c c", strconv.Itoa((n+9)/10), "\">\n") }
 
 func (p *htmlPage) foot() {
 	p.raw("</main>\n<footer>")

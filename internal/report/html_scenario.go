@@ -22,10 +22,11 @@ func (p *htmlPage) scenario(i int) error {
 		return err
 	}
 	class, word := badge(e.outcome, e.flaky)
-	p.raw("<details class=\"u ", class, "\" id=u", strconv.Itoa(i))
+	p.raw("<details class=\"u ", class, "\"")
+	p.anchor(i)
 	p.tagList(r)
 	p.open(e.outcome)
-	p.raw("><summary><b class=", class, ">", word, "</b> <bdi>")
+	p.raw("><summary><b>", word, "</b> <bdi>")
 	p.text(cmp.Or(scenarioTitle(&r.Start), "outside of scenarios"))
 	p.raw("</bdi>")
 	for _, t := range r.Start.Tags {
@@ -40,6 +41,13 @@ func (p *htmlPage) scenario(i int) error {
 	}
 	p.raw("</details>\n")
 	return nil
+}
+
+// anchor lets links lead to what did not pass.
+func (p *htmlPage) anchor(i int) {
+	if bad(p.index[i].outcome) {
+		p.raw(" id=u", strconv.Itoa(i))
+	}
 }
 
 // tagList names the tags by number, for the filter.
@@ -85,7 +93,7 @@ func (p *htmlPage) rows(from, to int) error {
 	class, word := badge(worst(n.Passed, n.Failed, n.Errors), n.Flaky > 0)
 	p.raw("<details class=\"g ", class, "\"")
 	p.open(worst(n.Passed, n.Failed, n.Errors))
-	p.raw("><summary><b class=", class, ">", word, "</b> <bdi>")
+	p.raw("><summary><b>", word, "</b> <bdi>")
 	p.text(cmp.Or(oneLine(first.Start.Scenario), "outside of scenarios"))
 	p.raw("</bdi>")
 	for _, t := range first.Start.Tags {
@@ -97,14 +105,10 @@ func (p *htmlPage) rows(from, to int) error {
 	}
 	p.raw(plural(n.Total, "row"), "</span></summary>\n")
 	for i := from; i < to; i += chunk {
-		p.raw("<div class=c><table class=rows>")
-		if i == from {
-			p.raw("<thead><tr><th>Outcome<th>Row<th>Steps<th class=m>Time</thead>")
-		} else {
-			p.raw("<thead class=vh><tr><th>Outcome<th>Row<th>Steps<th>Time</thead>")
-		}
-		p.raw("<tbody>\n")
-		for k := i; k < min(to, i+chunk); k++ {
+		end := min(to, i+chunk)
+		p.chunk(end - i)
+		p.raw("<table class=rows><thead><tr><th>Outcome<th>Row<th>Steps<th class=m>Time</thead><tbody>\n")
+		for k := i; k < end; k++ {
 			if err := p.row(k); err != nil {
 				return err
 			}
@@ -123,9 +127,10 @@ func (p *htmlPage) row(i int) error {
 		return err
 	}
 	class, word := badge(e.outcome, e.flaky)
-	p.raw("<tr class=\"u ", class, "\" id=u", strconv.Itoa(i))
+	p.raw("<tr class=\"u ", class, "\"")
+	p.anchor(i)
 	p.tagList(r)
-	p.raw("><td><b class=", class, ">", word, "</b><td><bdi>")
+	p.raw("><td><b>", word, "</b><td><bdi>")
 	p.text(oneLine(r.Start.Row))
 	p.raw("</bdi><td>", stepCounts(r.Counts), "<td class=m>", shownTime(r.End.DurationMs), "\n")
 	if !bad(e.outcome) && len(r.Former) == 0 {
@@ -160,14 +165,14 @@ func (p *htmlPage) body(r *htmlRecord) error {
 	if r.Counts.Total == 0 {
 		return nil
 	}
-	p.raw("<table class=steps><thead class=vh><tr><th>Outcome<th>Step<th>Request<th>Status<th>Time<th>Timing</thead><tbody>\n")
+	p.raw("<ol class=st>\n")
 	scale := timeScale{r.Start.Time, r.End.DurationMs}
 	for _, s := range r.Steps {
 		if err := p.steps(s, scale); err != nil {
 			return err
 		}
 	}
-	p.raw("</table>\n")
+	p.raw("</ol>\n")
 	return nil
 }
 
@@ -199,42 +204,45 @@ func (p *htmlPage) steps(s span, scale timeScale) error {
 // step writes the line of a step, and what went wrong in it below.
 func (p *htmlPage) step(e *runner.Event, attempts []runner.Event, scale timeScale) {
 	class, word := badge(e.Outcome, e.Flaky)
-	p.raw("<tr class=", class, "><td><b class=", class, ">", word, "</b><td><bdi>")
+	p.raw("<li class=", class, "><b>", word, "</b> <span>")
 	p.text(oneLine(e.Step))
-	p.raw("</bdi>")
 	if e.Cleanup {
 		p.raw(" <i>cleanup</i>")
 	}
 	if e.Attempts > 1 {
 		p.raw(" <i>", plural(e.Attempts, "attempt"), "</i>")
 	}
-	switch x := e.Exchange; {
-	case x != nil:
-		p.raw("<td class=q>")
-		p.text(x.Method)
-		p.tag(" <bdi>", x.URL, "</bdi>")
-		if x.Status != 0 {
-			p.raw("<td>", strconv.Itoa(x.Status))
-		} else {
-			p.raw("<td>–")
-		}
-	case e.Outcome == runner.Skip:
-		p.tag("<td class=q>", oneLine(e.Reason), "<td>")
-	default:
-		p.tag("<td class=q>", e.Kind, "<td>")
-	}
+	p.raw("</span> ")
 	if e.Outcome == runner.Skip {
-		p.raw("<td><td>\n")
+		p.tag("<em>", oneLine(e.Reason), "</em>\n")
+		return
+	}
+	if x := e.Exchange; x != nil {
+		p.tag("<code>", x.Method+" "+p.shortURL(x.URL), "</code> <span>")
+		if x.Status != 0 {
+			p.raw(strconv.Itoa(x.Status))
+		} else {
+			p.raw("–")
+		}
 	} else {
-		p.raw("<td class=m>", shownTime(e.DurationMs), "<td>")
-		p.waterfall(e, scale)
-		p.raw("\n")
+		p.tag("<code>", e.Kind, "</code> <span>")
 	}
+	p.raw("</span> <span>", shownTime(e.DurationMs), "</span>")
+	p.waterfall(e, scale)
 	if bad(e.Outcome) || len(attempts) > 0 && e.Flaky {
-		p.raw("<tr class=d><td colspan=6><div class=x>")
+		p.raw("<div class=x>")
 		p.wrong(e, attempts)
-		p.raw("</div>\n")
+		p.raw("</div>")
 	}
+	p.raw("\n")
+}
+
+// shortURL leaves the origin out that most requests have.
+func (p *htmlPage) shortURL(u string) string {
+	if rest, ok := strings.CutPrefix(u, p.origin); ok && p.origin != "" && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return u
 }
 
 // timeScale is the time of a scenario, for the waterfall of its steps.
@@ -270,25 +278,38 @@ func (p *htmlPage) waterfall(e *runner.Event, scale timeScale) {
 	if e.Exchange != nil {
 		t = e.Exchange.Timings
 	}
-	p.raw("<svg class=w")
+	p.raw("<svg")
 	if t == nil || took(e) <= 0 {
-		p.raw(" aria-hidden=true><rect class=to x=", percent(began, all), " width=", percent(e.DurationMs, all), " /></svg>")
+		p.raw(" aria-hidden=true>")
+		p.rect("to", began, e.DurationMs, all)
+		p.raw("</svg>")
 		return
 	}
 	p.raw(" role=img><title>", timingWords(t), "</title>")
 	// The exchange is the end of the step: attempts before it are its begin.
 	at := max(0, began+e.DurationMs-took(e))
 	if lead := at - began; lead > all/200 {
-		p.raw("<rect class=to x=", percent(began, all), " width=", percent(lead, all), " />")
+		p.rect("to", began, lead, all)
 	}
 	for _, part := range timingParts() {
 		ms := part.of(t)
-		if w := percent(ms, all); ms > 0 && w != "0%" {
-			p.raw("<rect class=", part.class, " x=", percent(at, all), " width=", w, " />")
-		}
+		p.rect(part.class, at, ms, all)
 		at += max(0, ms)
 	}
 	p.raw("</svg>")
+}
+
+// rect draws a part of a bar, when it can be seen.
+func (p *htmlPage) rect(class string, at, ms, all float64) {
+	w := percent(ms, all)
+	if w == "0" {
+		return
+	}
+	p.raw("<rect class=", class)
+	if x := percent(at, all); x != "0" {
+		p.raw(" x=", x)
+	}
+	p.raw(" width=", w, " />")
 }
 
 // timingWords gives "connect 2 ms, wait 100 ms".
@@ -337,7 +358,7 @@ func (p *htmlPage) problem(e *runner.Problem) {
 
 // assertions writes what was wanted and what was found.
 func (p *htmlPage) assertions(failures []runner.Failure) {
-	p.raw("<div class=scroll tabindex=0 role=region aria-label=\"Assertions that do not hold\"><table class=as><thead><tr><th>Subject<th>Path<th>Operator<th>Wanted<th>Found<th>Place</thead><tbody>")
+	p.raw("<div class=scroll tabindex=0 role=group aria-label=\"Assertions that do not hold\"><table class=as><thead><tr><th>Subject<th>Path<th>Operator<th>Wanted<th>Found<th>Place</thead><tbody>")
 	for i := range failures {
 		f := &failures[i]
 		p.tag("<tr><td>", f.Subject, "<td><code>")

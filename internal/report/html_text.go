@@ -73,7 +73,11 @@ func percent(part, of float64) string {
 	if !(of > 0) || !(part > 0) {
 		return "0"
 	}
-	return strconv.FormatFloat(float64(int(min(part/of, 1)*1000))/10, 'f', -1, 64) + "%"
+	tenths := int(min(part/of, 1)*1000 + 0.5)
+	if tenths == 0 {
+		return "0"
+	}
+	return strconv.FormatFloat(float64(tenths)/10, 'f', -1, 64) + "%"
 }
 
 // readable lays JSON out; anything else, and what is cut, stays as it is.

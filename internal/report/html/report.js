@@ -54,7 +54,7 @@
   let later;
   form.hidden = false;
   count.textContent = '';
-  form.addEventListener('input', e => { clearTimeout(later); later = setTimeout(apply, e.target.name === 'q' ? 120 : 0); });
+  form.addEventListener('input', e => { clearTimeout(later); if (e.target.name === 'q') later = setTimeout(apply, 120); else apply(); });
   form.addEventListener('submit', e => { e.preventDefault(); apply(); });
   form.addEventListener('reset', () => setTimeout(apply));
 
@@ -74,6 +74,7 @@
     for (let d = e.closest('details'); d; d = d.parentElement.closest('details')) d.open = true;
     const goal = e.tagName === 'TR' ? e : e.firstElementChild;
     if (e.tagName === 'TR') e.tabIndex = -1;
+    root.style.scrollPaddingTop = (getComputedStyle(form).position === 'sticky' ? form.offsetHeight + 8 : 8) + 'px';
     e.scrollIntoView({ block: 'start' });
     goal.focus({ preventScroll: true });
   };
