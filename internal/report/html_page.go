@@ -332,7 +332,7 @@ func (p *htmlPage) filter() {
 		p.raw("</select></label>\n")
 	}
 	p.raw("<label class=find>Text <input type=search name=q autocomplete=off spellcheck=false placeholder=\"name, step, URL, message…\" aria-keyshortcuts=\"/\"></label>\n",
-		"<span class=acts><button type=button id=next aria-keyshortcuts=n>Next failure</button><button type=button id=fold>Unfold all</button><button type=reset id=clear>Clear</button></span>\n",
+		"<span class=acts><button type=button id=next aria-keyshortcuts=n>Next failure</button><button type=button id=fold>Unfold failures</button><button type=reset id=clear>Clear</button></span>\n",
 		"<output id=count aria-live=polite></output>\n</form>\n")
 }
 

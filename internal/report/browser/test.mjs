@@ -295,6 +295,7 @@ const tests = {
           await page.screenshot({ path: path.join(shots, `${size}-${width}-${colorScheme}.png`), fullPage: size === 1 });
           if (size === 500) {
             await page.click('#next');
+            await page.evaluate(() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r))));
             await page.screenshot({ path: path.join(shots, `${size}-${width}-${colorScheme}-failure.png`) });
           }
           await done(page);
