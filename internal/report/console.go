@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,14 +24,16 @@ type ConsoleOptions struct {
 	// Color turns colours on; it is the only source of escape sequences but
 	// for live lines.
 	Color bool
-	// Verbose prints every step, and whole exchanges of failures.
+	// Verbose prints every step, attempt and data row, and whole exchanges of
+	// failures.
 	Verbose bool
 	// Quiet prints failures and the last line only.
 	Quiet bool
 	// Progress shows what is running in live lines, on a terminal and without
 	// Quiet.
 	Progress bool
-	// Reports are the files that are written beside, for the summary.
+	// Reports are the files that are written beside, for the summary. Where
+	// there is one, the console shows the first hundred failures only.
 	Reports []string
 }
 
@@ -41,17 +42,18 @@ type ConsoleOptions struct {
 // With live lines, scenarios are printed as they end. Without them they are
 // printed in the order of ScenarioID, each as soon as those before it have
 // ended: the same results give the same bytes, but for durations, whatever ran
-// side by side. For that a data row has a ScenarioID of its own; rows that
-// share one are ordered by name. Failures stand at the end, in the order of
-// ScenarioID. Only what failed, and the lines that wait for their turn, are
-// kept in memory.
+// side by side. Of a scenario with data rows there is a line for each row that
+// failed or was flaky (with Verbose, for each), and one for all of them.
+// Failures stand at the end, in the order of ScenarioID. They, and the lines
+// that wait for their turn, go to temporary files when they are many: memory
+// does not grow with steps and rows.
 //
 // With live lines a goroutine draws ten times a second; Close ends it and is
 // what leaves the terminal clean, so it has to be called.
 func NewConsole(o ConsoleOptions) Reporter {
 	c := &console{
-		options: o, next: 1,
-		units: map[unitKey]*consoleUnit{}, running: map[int]int{}, waiting: map[int][]*consoleUnit{},
+		options: o, next: 1, waiting: newShelf(), failed: newShelf(),
+		units: map[unitKey]*consoleUnit{}, running: map[int]int{}, groups: map[int]*rowGroup{},
 	}
 	c.live = o.Terminal && o.Progress && !o.Quiet
 	if c.live {
@@ -66,13 +68,18 @@ type console struct {
 
 	mu        sync.Mutex // what follows is shared with the drawing goroutine
 	units     map[unitKey]*consoleUnit
-	current   *consoleUnit           // the one of the last event, of those that run
-	running   map[int]int            // how many units of a ScenarioID run
-	waiting   map[int][]*consoleUnit // ended, not printed: an earlier one runs
-	next      int                    // the ScenarioID that is printed next
-	failed    []heldFailure
+	current   *consoleUnit      // the one of the last event, of those that run
+	spare     []*consoleUnit    // to be used again
+	running   map[int]int       // how many units of a ScenarioID run
+	groups    map[int]*rowGroup // by the ScenarioID of the first row, until their line is printed
+	front     *rowGroup         // the one that next is of
+	waiting   *shelf            // ended, not printed: an earlier one runs
+	next      int               // the ScenarioID that is printed next
+	failed    *shelf
+	failures  int // how many
 	slowest   []slowStep
-	scenarios runner.Counts
+	scenarios runner.Counts // rows are counted one by one
+	done      int           // scenarios, all their rows together
 	steps     runner.Counts
 	info      runner.RunInfo
 	first     time.Time // by the events
@@ -84,23 +91,23 @@ type console struct {
 
 // consoleUnit is a scenario, or a row of one, until its line is printed.
 type consoleUnit struct {
-	key      unitKey
-	start    runner.Event
-	started  bool      // a scenario-start came
-	began    time.Time // by the clock, for live lines
-	steps    stepQueue
-	counts   runner.Counts
-	details  strings.Builder // lines of steps, with Verbose
-	failures strings.Builder
-	reason   string
-	line     string // once it ended
+	key     unitKey
+	start   runner.Event
+	started bool      // a scenario-start came
+	group   *rowGroup // nil when it is no row
+	began   time.Time // by the clock, for live lines
+	steps   stepQueue
+	counts  runner.Counts
+	details []span // lines of steps, with Verbose
+	failed  []span // what is shown at the end
+	bad     int    // how many failures that is, or would be
+	reason  string // why the first of the skipped steps was skipped
+	cause   string // what failed first before it was tried again
+	attempt int    // the one that the first step passed at that was tried again
 }
 
-// heldFailure is what is printed of a scenario at the end.
-type heldFailure struct {
-	key  unitKey
-	text string
-}
+// keptConsoleUnits is how many units that ended are kept to be used again.
+const keptConsoleUnits = 64
 
 type slowStep struct {
 	ms   float64
@@ -130,9 +137,7 @@ func (c *console) Event(e *runner.Event) error {
 	case runner.StepStart:
 		c.unit(e).steps.begin(e)
 	case runner.Attempt:
-		if s := c.unit(e).steps.find(e); s != nil {
-			s.attempt = cmp.Or(e.Attempts, s.attempt+1)
-		}
+		c.attempt(c.unit(e), e)
 	case runner.StepEnd:
 		c.stepEnd(c.unit(e), e)
 	case runner.ScenarioEnd:
@@ -153,7 +158,17 @@ func (c *console) Close() error {
 	c.stopDrawing()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, s := range []*shelf{c.waiting, c.failed} {
+		c.set(s.close())
+	}
 	return c.fault.tell()
+}
+
+// set keeps the first error.
+func (c *console) set(err error) {
+	if err != nil {
+		c.fault.set(err)
+	}
 }
 
 // print writes permanent text: at once, or with the next drawing.
@@ -168,9 +183,13 @@ func (c *console) print(text string) {
 		}
 		return
 	}
-	if _, err := io.WriteString(c.options.Out, text); err != nil {
-		c.fault.set(err)
-	}
+	_, err := io.WriteString(c.options.Out, text)
+	c.set(err)
+}
+
+// printParts prints a text of a shelf.
+func (c *console) printParts(s *shelf, parts []span) {
+	c.set(s.read(parts, func(text []byte) { c.print(string(text)) }))
 }
 
 func (c *console) paint(color, s string) string { return paint(c.options.Color, color, s) }
@@ -210,7 +229,11 @@ func (c *console) unit(e *runner.Event) *consoleUnit {
 	}
 	u := c.units[key]
 	if u == nil {
-		u = &consoleUnit{key: key, began: time.Now(), start: scenarioOf(e)}
+		u = c.emptyUnit()
+		u.key, u.start = key, scenarioOf(e)
+		if c.live {
+			u.began = time.Now()
+		}
 		c.units[key] = u
 		c.running[key.id]++
 	}
@@ -218,14 +241,59 @@ func (c *console) unit(e *runner.Event) *consoleUnit {
 	return u
 }
 
+func (c *console) emptyUnit() *consoleUnit {
+	n := len(c.spare)
+	if n == 0 {
+		return new(consoleUnit)
+	}
+	u := c.spare[n-1]
+	c.spare = c.spare[:n-1]
+	return u
+}
+
+// recycle keeps u to be used again; its steps have all ended.
+func (c *console) recycle(u *consoleUnit) {
+	if len(c.spare) < keptConsoleUnits {
+		*u = consoleUnit{steps: u.steps, details: u.details[:0], failed: u.failed[:0]}
+		c.spare = append(c.spare, u)
+	}
+}
+
 // scenarioStart begins a scenario, or begins it again: what its former run
 // did is forgotten then, as its last run counts.
 func (c *console) scenarioStart(e *runner.Event) {
 	u := c.unit(e)
+	if u.started {
+		c.again(u)
+		return
+	}
 	u.started = true
-	u.steps, u.counts, u.reason = stepQueue{}, runner.Counts{}, ""
-	u.details.Reset()
-	u.failures.Reset()
+	if e.RowIndex > 0 && e.Rows > 1 {
+		u.group = c.group(e)
+		u.group.running++
+	}
+}
+
+func (c *console) again(u *consoleUnit) {
+	c.waiting.drop(u.details)
+	c.failed.drop(u.failed)
+	u.details, u.failed, u.bad = u.details[:0], u.failed[:0], 0
+	u.steps, u.counts, u.reason, u.attempt = stepQueue{}, runner.Counts{}, "", 0
+}
+
+// attempt takes what an attempt came to that was not the last.
+func (c *console) attempt(u *consoleUnit, e *runner.Event) {
+	s := u.steps.find(e)
+	if s == nil {
+		return
+	}
+	s.attempt = cmp.Or(e.Attempts, s.attempt+1)
+	if s.cause == "" && e.Outcome != runner.Pass {
+		s.cause = oneLine(messageOf(e))
+	}
+	if c.options.Verbose && !c.options.Quiet {
+		s.attempts = append(s.attempts, c.attemptLine(e, s.attempt)...)
+	}
 }
 
 func (c *console) stepEnd(u *consoleUnit, e *runner.Event) {
@@ -240,15 +308,46 @@ func (c *console) stepEnd(u *consoleUnit, e *runner.Event) {
 		c.slow(e)
 	}
 	s.ended = true
+	if e.Outcome == runner.Pass && e.Flaky && u.attempt == 0 {
+		u.attempt = e.Attempts
+		u.cause = cmp.Or(u.cause, causeOf(e, s.cause))
+	}
 	if c.options.Verbose && !c.options.Quiet {
-		s.text = append(s.text, c.stepLine(e)...)
+		s.text = append(append(s.text, c.stepLine(e)...), s.attempts...)
+		s.attempts = s.attempts[:0]
 	}
 	if e.Outcome != runner.Pass && e.Outcome != runner.Skip {
 		s.failure = c.failure(e)
+		u.cause = cmp.Or(u.cause, causeOf(e, oneLine(messageOf(e))))
 	}
 	for done := u.steps.pop(); done != nil; done = u.steps.pop() {
-		u.details.Write(done.text)
-		u.failures.WriteString(done.failure)
+		c.keep(u, done.text, done.failure)
+	}
+}
+
+// causeOf gives the line that says why something was tried again.
+func causeOf(e *runner.Event, message string) string {
+	if message == "" {
+		return ""
+	}
+	if step := oneLine(e.Step); step != "" {
+		return step + ": " + message
+	}
+	return message
+}
+
+// keep puts aside what a step has to say.
+func (c *console) keep(u *consoleUnit, line []byte, failure string) {
+	var err error
+	u.details, err = c.waiting.keep(u.details, line, true)
+	c.set(err)
+	if failure == "" {
+		return
+	}
+	u.bad++
+	if limit := c.limit(); limit == 0 || len(u.failed) < limit {
+		u.failed, err = c.failed.keep(u.failed, []byte(failure), limit == 0)
+		c.set(err)
 	}
 }
 
@@ -293,84 +392,36 @@ func (c *console) slow(e *runner.Event) {
 	c.slowest = c.slowest[:min(len(c.slowest), shownSlow)]
 }
 
-// stepLine gives the line of a step for Verbose.
-func (c *console) stepLine(e *runner.Event) string {
-	s := "  " + c.outcome(e.Outcome, e.Flaky) + " " + oneLine(e.Step)
-	if e.Cleanup {
-		s += " (cleanup)"
-	}
-	switch {
-	case e.Outcome == runner.Skip:
-		if e.Reason != "" {
-			s += ": " + oneLine(e.Reason)
-		}
-		return s + "\n"
-	case e.Exchange != nil:
-		s += "  " + exchangeLine(e)
-		if e.Exchange.Status == 0 || e.Attempts > 1 {
-			s += c.paint(dim, "  "+duration(e.DurationMs))
-		}
-	default:
-		s += c.paint(dim, "  "+duration(e.DurationMs))
-	}
-	if e.Attempts > 1 {
-		s += ", " + plural(e.Attempts, "attempt")
-	}
-	return s + "\n"
-}
-
-// outcome gives the word a line begins with, five columns wide.
-func (c *console) outcome(o runner.Outcome, flaky bool) string {
-	switch {
-	case o == runner.Pass && flaky:
-		return c.paint(yellow, "FLAKY")
-	case o == runner.Pass:
-		return c.paint(green, "PASS ")
-	case o == runner.Fail:
-		return c.paint(red, "FAIL ")
-	case o == runner.Skip:
-		return c.paint(yellow, "SKIP ")
-	}
-	return c.paint(red, "ERROR")
-}
-
-// failure gives a step that failed as it is shown at the end.
-func (c *console) failure(e *runner.Event) string {
-	head := e.File
-	if head != "" {
-		head += "  "
-	}
-	s := c.outcome(e.Outcome, false) + " " + c.paint(bold, head+title(e)) + "\n" + problems(e, c.options.Color)
-	if c.options.Verbose && !c.options.Quiet {
-		if x := exchangeText(e.Exchange, verboseBody); x != "" {
-			s += "\n" + indent(x, "    ")
-		}
-	}
-	return s + "\n"
-}
-
-// verboseBody is how much of a body Verbose shows, in bytes.
-const verboseBody = 4 << 10
-
 func (c *console) scenarioEnd(u *consoleUnit, e *runner.Event) {
 	c.interrupt(u, e.Time)
 	own := u.counts.Failed+u.counts.Errors == 0 && (e.Outcome == runner.Fail || e.Outcome == runner.Error)
 	if e.Err != nil || own {
 		whole := *e
 		whole.Reason = cmp.Or(e.Reason, u.reason)
-		u.failures.WriteString(c.failure(&whole))
+		c.keep(u, nil, c.failure(&whole))
 	}
 	if u.started {
 		tally(&c.scenarios, e)
 	}
 	add(&c.steps, u.counts)
-	u.line = c.scenarioLine(u, e)
 	delete(c.units, u.key)
 	c.current = nil
 	if c.running[u.key.id]--; c.running[u.key.id] == 0 {
 		delete(c.running, u.key.id)
 	}
-	c.release(u)
+	if u.bad > 0 {
+		c.failures += u.bad
+		c.set(c.failed.put(u.key.id, u.failed))
+	}
+	if u.group != nil {
+		c.rowEnd(u, e)
+	} else if u.started {
+		c.done++
+	}
+	if !c.options.Quiet {
+		c.show(u, e)
+	}
+	c.recycle(u)
 }
 
 // interrupt ends the steps that are still open as errors.
@@ -380,78 +431,9 @@ func (c *console) interrupt(u *consoleUnit, now time.Time) {
 	}
 }
 
-// scenarioLine gives "PASS  scenarios/orders.yaml  Order intake  (6 steps, 123 ms)".
-func (c *console) scenarioLine(u *consoleUnit, e *runner.Event) string {
-	s := c.outcome(e.Outcome, e.Flaky) + " "
-	if file := cmp.Or(e.File, u.start.File); file != "" {
-		s += file + "  "
-	}
-	s += cmp.Or(scenarioTitle(e), "outside of scenarios")
-	if e.Outcome == runner.Skip {
-		if reason := cmp.Or(e.Reason, u.reason); reason != "" {
-			s += c.paint(dim, "  ("+oneLine(reason)+")")
-		}
-		return s + "\n"
-	}
-	return s + c.paint(dim, "  ("+unitDetails(u, e)+")") + "\n"
-}
-
-func unitDetails(u *consoleUnit, e *runner.Event) string {
-	n := u.counts
-	var parts []string
-	if bad := n.Failed + n.Errors; bad > 0 {
-		parts = append(parts, strconv.Itoa(bad)+" of "+plural(n.Total, "step")+" failed")
-	} else {
-		parts = append(parts, plural(n.Total, "step"))
-	}
-	if n.Skipped > 0 {
-		parts = append(parts, strconv.Itoa(n.Skipped)+" skipped")
-	}
-	if e.Attempts > 1 {
-		parts = append(parts, plural(e.Attempts, "attempt"))
-	}
-	return strings.Join(append(parts, duration(e.DurationMs)), ", ")
-}
-
-// release prints u, or keeps it until those before it have ended.
-func (c *console) release(u *consoleUnit) {
-	if c.live || u.key.id < c.next {
-		c.printUnit(u)
-		return
-	}
-	c.waiting[u.key.id] = append(c.waiting[u.key.id], u)
-	for c.running[c.next] == 0 && len(c.waiting[c.next]) > 0 {
-		c.printUnits(c.waiting[c.next])
-		delete(c.waiting, c.next)
-		c.next++
-	}
-}
-
-func (c *console) printUnits(units []*consoleUnit) {
-	sortUnits(units)
-	for _, u := range units {
-		c.printUnit(u)
-	}
-}
-
 // sortedUnits gives what runs in the order of ScenarioID.
 func sortedUnits(running map[unitKey]*consoleUnit) []*consoleUnit {
-	units := slices.Collect(maps.Values(running))
-	sortUnits(units)
-	return units
-}
-
-func sortUnits(units []*consoleUnit) {
-	slices.SortStableFunc(units, func(a, b *consoleUnit) int { return a.key.compare(b.key) })
-}
-
-func (c *console) printUnit(u *consoleUnit) {
-	if u.failures.Len() > 0 {
-		c.failed = append(c.failed, heldFailure{u.key, u.failures.String()})
-	}
-	if !c.options.Quiet {
-		c.print(u.line + u.details.String())
-	}
+	return slices.SortedFunc(maps.Values(running), func(a, b *consoleUnit) int { return a.key.compare(b.key) })
 }
 
 // finish prints what is left; e is run-end, nil when none came.
@@ -461,23 +443,7 @@ func (c *console) finish(e *runner.Event) {
 		outcome := worst(u.counts.Passed, u.counts.Failed, u.counts.Errors)
 		c.scenarioEnd(u, unended(&u.start, u.started, u.steps.current() != nil, outcome, c.last))
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.waiting)) {
-		c.printUnits(c.waiting[id])
-	}
-	clear(c.waiting)
+	c.releaseAll()
 	c.printFailures()
 	c.printSummary(e)
-}
-
-func (c *console) printFailures() {
-	if len(c.failed) == 0 {
-		return
-	}
-	slices.SortStableFunc(c.failed, func(a, b heldFailure) int { return a.key.compare(b.key) })
-	if !c.options.Quiet {
-		c.print("\n" + c.paint(bold, "Failures") + "\n\n")
-	}
-	for _, f := range c.failed {
-		c.print(f.text)
-	}
 }

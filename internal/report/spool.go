@@ -15,6 +15,9 @@ type spool struct {
 	named   bool
 	written int64  // bytes in the file
 	pending []byte // what follows those
+	// stay keeps in memory what cannot be written, for texts that are not lost
+	// for want of a folder for temporary files; failed is that it could not.
+	stay, failed bool
 }
 
 // span is a part of a spool.
@@ -39,7 +42,7 @@ func (s *spool) size() int64 { return s.written + int64(len(s.pending)) }
 
 // add appends p and says where it is.
 func (s *spool) add(p []byte) (span, error) {
-	if len(s.pending) > 0 && len(s.pending)+len(p) > spooled {
+	if len(s.pending) > 0 && len(s.pending)+len(p) > spooled && !s.failed {
 		if err := s.write(); err != nil {
 			return span{}, err
 		}
@@ -58,26 +61,39 @@ func (s *spool) flush() error {
 	return s.write()
 }
 
-// write moves what is pending to the file. What cannot be written is
-// forgotten, so that places stay true.
+// write moves what is pending to the file. What cannot be written stays where
+// it is, or is forgotten, so that places stay true.
 func (s *spool) write() error {
+	err := s.writePending()
+	if err != nil && s.stay {
+		s.failed = true
+		return nil
+	}
+	s.pending = s.pending[:0]
+	return err
+}
+
+func (s *spool) writePending() error {
 	if s.file == nil {
 		f, named, err := temporaryFile()
 		if err != nil {
-			s.pending = s.pending[:0]
 			return err
 		}
 		s.file, s.named = f, named
 	}
-	_, err := s.file.WriteAt(s.pending, s.written)
-	if err == nil {
-		s.written += int64(len(s.pending))
-	}
-	s.pending = s.pending[:0]
-	if err != nil {
+	if _, err := s.file.WriteAt(s.pending, s.written); err != nil {
 		return fmt.Errorf("temporary file of the report cannot be written: %w", cause(err))
 	}
+	s.written += int64(len(s.pending))
 	return nil
+}
+
+// reset forgets everything.
+func (s *spool) reset() {
+	s.pending = s.pending[:0]
+	if s.written > 0 && s.file.Truncate(0) == nil {
+		s.written = 0
+	}
 }
 
 // reader reads a part of what was added before.

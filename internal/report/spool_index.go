@@ -21,6 +21,8 @@ type spanIndex struct {
 	named  bool
 	slots  int64   // pages in the file
 	free   []int64 // of those, what is not in use
+	// stay keeps in memory what cannot be written; failed is that it could not.
+	stay, failed bool
 }
 
 // indexPage is 64 numbers.
@@ -150,9 +152,11 @@ func (x *spanIndex) load(p *indexPage) error {
 	if p.spans != nil {
 		return nil
 	}
-	if len(x.loaded) >= loadedPages {
-		if err := x.unload(); err != nil {
+	if len(x.loaded) >= loadedPages && !x.failed {
+		if err := x.unload(); err != nil && !x.stay {
 			return err
+		} else if err != nil {
+			x.failed = true
 		}
 	}
 	spans := new([pageNumbers]span)

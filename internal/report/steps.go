@@ -23,7 +23,11 @@ type queuedStep struct {
 	failed  []runner.Event // attempts that did not pass
 	ended   bool
 	text    []byte // what is to be written, once it has ended
-	failure string // what the console shows at the end
+	// attempts are the lines of those before the last, and cause is what the
+	// first of them came to, for the console.
+	attempts []byte
+	cause    string
+	failure  string // what the console shows at the end
 }
 
 // stepStart is what the start of a step tells.
@@ -53,7 +57,7 @@ func (q *stepQueue) empty() *queuedStep {
 	}
 	s := q.spare[n-1]
 	q.spare = q.spare[:n-1]
-	*s = queuedStep{text: s.text[:0]}
+	*s = queuedStep{text: s.text[:0], attempts: s.attempts[:0]}
 	return s
 }
 
@@ -82,7 +86,7 @@ func (q *stepQueue) pop() *queuedStep {
 	}
 	s := q.open[0]
 	q.open = slices.Delete(q.open, 0, 1)
-	if len(q.spare) < keptSteps && cap(s.text) <= spooled {
+	if len(q.spare) < keptSteps && cap(s.text)+cap(s.attempts) <= spooled/4 {
 		q.spare = append(q.spare, s)
 	}
 	return s

@@ -28,7 +28,7 @@ func (c *console) printSummary(e *runner.Event) {
 
 func (c *console) counts(sum *runner.Summary) string {
 	var b strings.Builder
-	if len(c.failed) == 0 {
+	if c.failures == 0 {
 		b.WriteByte('\n')
 	}
 	b.WriteString("Scenarios: " + c.countText(sum.Scenarios) + "\n")

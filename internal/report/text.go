@@ -79,12 +79,44 @@ func cutLines(s string, limit int) string {
 	return strings.Join(lines[:limit], "\n") + "\n… and " + plural(len(lines)-limit, "line") + " more"
 }
 
+// columns gives how many columns of a terminal s takes at most: terminals that
+// do not know how to join characters show them one by one.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += runeColumns(r)
+	}
+	return n
+}
+
+func runeColumns(r rune) int {
+	if r < 0x7f {
+		return 1
+	}
+	if r == '\uFE0F' { // makes the character before it wide
+		return 1
+	}
+	return runewidth.RuneWidth(r)
+}
+
 // fit cuts s to the columns of a terminal.
 func fit(s string, width int) string {
-	if runewidth.StringWidth(s) <= width {
+	if columns(s) <= width {
 		return s
 	}
-	return runewidth.Truncate(s, width, "…")
+	const mark = "…"
+	room := width - columns(mark)
+	if room < 0 {
+		return ""
+	}
+	end := 0
+	for i, r := range s {
+		if room -= runeColumns(r); room < 0 {
+			break
+		}
+		end = i + utf8.RuneLen(r)
+	}
+	return strings.TrimRight(s[:end], " "+string(joiner)) + mark
 }
 
 // indent puts prefix before every line that is not empty.
