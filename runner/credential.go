@@ -26,6 +26,27 @@ type credential struct {
 	base string
 	// origins are where its token may be sent, besides those of the target.
 	origins map[string]bool
+	// made says that a step of the scenario makes it: what it is, is known
+	// when the step has run. See [execution.credential].
+	made bool
+}
+
+// make says what a credential is that a step made.
+func (x *execution) make(made, is *credential) {
+	if x.keys == nil {
+		x.keys = map[*credential]*credential{}
+	}
+	x.keys[made] = is
+}
+
+// credential gives what a credential is that a step makes.
+func (x *execution) credential(made *credential) (*credential, *trouble) {
+	if cr, ok := x.keys[made]; ok {
+		return cr, nil
+	}
+	return nil, &trouble{class: classStep, problem: Problem{
+		Type: TypeCredential, Message: fmt.Sprintf("the credential %q does not exist: the step that makes it did not pass", made.Name),
+	}}
 }
 
 // allows reports whether the credential may be shown to an origin.

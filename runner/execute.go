@@ -40,6 +40,8 @@ type execution struct {
 	// entered.
 	vars   map[string]any
 	frames map[*frame]*entered
+	// keys are the credentials that steps made.
+	keys   map[*credential]*credential
 	values *expression.Values
 	jar    http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.

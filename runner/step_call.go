@@ -269,7 +269,7 @@ func (c *stepCompiler) headers(n *scenarios.Node, a *callAction) []field {
 // checks that a credential may be shown there.
 func (c *stepCompiler) checkURL(a *callAction, place *scenarios.Node) {
 	fixed, ok := a.path.Constant()
-	if !ok || a.base != nil && !isConstant(a.base) {
+	if !ok || a.base != nil && !isConstant(a.base) || a.credential != nil && a.credential.made {
 		return
 	}
 	path := textOf(fixed)
@@ -444,6 +444,15 @@ func (a *callAction) fixHeader() {
 }
 
 func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	if a.credential != nil && a.credential.made {
+		real, t := x.credential(a.credential)
+		if t != nil {
+			return nil, t
+		}
+		with := *a
+		with.credential = real
+		a = &with
+	}
 	request, t := a.request(x)
 	if t != nil {
 		return nil, t

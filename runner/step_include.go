@@ -417,6 +417,9 @@ func (a *onceAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 			x.set(name, v, sh.scenario.secrets[name])
 		}
 	}
+	for made, cr := range sh.x.keys {
+		x.make(made, cr)
+	}
 	return nil, nil
 }
 

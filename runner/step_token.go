@@ -68,6 +68,10 @@ type tokenAction struct {
 	// claims and signature say that the token itself is looked at, status
 	// that the step asserts on the status of the answer.
 	claims, signature, status bool
+	// changed are the keys that are overridden where a step makes the
+	// credential: credential holds their values then, and base is what is made.
+	changed []string
+	base    *credential
 }
 
 func compileToken(c *stepCompiler, body *scenarios.Node) action {
@@ -79,7 +83,14 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 	overrides := body.Without("credential")
 	if len(overrides.Entries()) > 0 {
 		a.cache = false
+		if a.credential.made {
+			a.base = a.credential
+			for _, e := range overrides.Entries() {
+				a.changed = append(a.changed, e.Key.Text)
+			}
+		}
 		over := *a.credential
+		over.made = false
 		over.origins = maps.Clone(a.credential.origins)
 		over.Name = cmp.Or(over.Name, "token")
 		vars := c.staticVars(c.scenarioCompiler.out.vars, c.scenarioCompiler.out.secrets)
@@ -110,8 +121,48 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 	return a
 }
 
+// resolved gives the credential of the step, also one that a step made.
+func (a *tokenAction) resolved(x *execution) (oauth.Credential, *trouble) {
+	made := a.credential
+	if a.base != nil {
+		made = a.base
+	}
+	if !made.made {
+		return a.credential.Credential, nil
+	}
+	real, t := x.credential(made)
+	if t != nil {
+		return oauth.Credential{}, t
+	}
+	c := real.Credential
+	over := a.credential.Credential
+	for _, key := range a.changed {
+		switch key {
+		case "token-url":
+			c.TokenURL = over.TokenURL
+		case "client-id":
+			c.ClientID = over.ClientID
+		case "client-secret":
+			c.ClientSecret = over.ClientSecret
+		case "auth-style":
+			c.AuthStyle = over.AuthStyle
+		case "scope":
+			c.Scope = over.Scope
+		case "params":
+			c.Params = over.Params
+		case "service-key":
+			c.TokenURL, c.ClientID, c.ClientSecret = over.TokenURL, over.ClientID, over.ClientSecret
+		}
+	}
+	return c, nil
+}
+
 func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) {
-	answer, err := x.session.tokens.Fetch(ctx, a.credential.Credential, a.cache)
+	credential, t := a.resolved(x)
+	if t != nil {
+		return nil, t
+	}
+	answer, err := x.session.tokens.Fetch(ctx, credential, a.cache)
 	if answer == nil || answer.Response == nil {
 		return &result{}, fromOAuth(ctx, err)
 	}
@@ -144,10 +195,10 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 		r.checked.Scopes = grantedScopes(answer.Response.Body)
 	}
 	if a.claims && jwtErr != nil && r.checked.Claims == "" {
-		x.log().Debug("the token is no JWT", "credential", a.credential.Name, "error", jwtErr.Error())
+		x.log().Debug("the token is no JWT", "credential", credential.Name, "error", jwtErr.Error())
 	}
 	if a.signature {
-		err := x.session.verifier.Verify(ctx, a.credential.TokenURL, token, time.Now())
+		err := x.session.verifier.Verify(ctx, credential.TokenURL, token, time.Now())
 		invalid, isInvalid := errors.AsType[*oauth.Invalid](err)
 		switch {
 		case err == nil:
