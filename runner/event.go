@@ -26,6 +26,9 @@ const (
 	Skip  Outcome = "skip"
 )
 
+// ReasonBail is why a step is skipped when an earlier scenario stopped the run.
+const ReasonBail = "stopped by --bail"
+
 // Event is one thing that happened in a run. It is flat: a reporter sees
 // nothing but events, and JSON lines are events byte for byte. Every string
 // in it has passed the redactor and is safe to print.

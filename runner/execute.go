@@ -358,7 +358,7 @@ func (x *execution) stop(st *step, always bool) {
 // over says why no further step may start, or nothing.
 func (x *execution) over(ctx context.Context) string {
 	if x.session.bailed.Load() {
-		return "stopped by --bail"
+		return ReasonBail
 	}
 	t := ended(ctx)
 	if t == nil {

@@ -92,6 +92,18 @@ steps:
     capture:
       stolen: {json: no.such}
     on-failure: continue
+  - name: looked at again and again
+    call: {POST: /http/echo, credential: sender, json: {secret: "${nasty}", pin: "${pin}"}}
+    poll:
+      until: {json: {json.secret: "no ${nasty}", body: nope, json.pin: nope}}
+      abort-if: {body: {matches: "^no ${pin}"}}
+      every: 5ms
+      timeout: 100ms
+    on-failure: continue
+  - name: tried again and again
+    call: {GET: "http://127.0.0.1:1/${nasty}"}
+    retry: {attempts: 2, every: 5ms}
+    on-failure: continue
   - name: a dead host
     call: {GET: "http://127.0.0.1:1/${nasty}?token=${nasty}", headers: {X-Token: "${nasty}"}}
     on-failure: continue
@@ -119,12 +131,15 @@ func canary(t *testing.T, redactor *secret.Redactor) (outputs map[string]string,
 		in: strings.NewReader(""), out: &out, err: &log, redactor: redactor, unredacted: redactor == nil,
 		environ: []string{"NASTY_SECRET=" + nasty},
 	}
-	status := p.run(t.Context(), []string{"run", "canary.yaml", "-e", "env.yaml", "-v", "--junit", "TEST.xml", "--json", "run.jsonl", "--junit-places", "always"})
+	status := p.run(t.Context(), []string{"run", "canary.yaml", "-e", "env.yaml", "-v", "--junit", "TEST.xml", "--json", "run.jsonl", "--html", "run.html", "--junit-places", "always"})
 	if status != 6 {
 		t.Fatalf("exit status %d, want 6; %s%s", status, out.String(), log.String())
 	}
 	outputs = map[string]string{"stdout": out.String(), "stderr": log.String()}
-	for _, name := range []string{"TEST.xml", "run.jsonl"} {
+	if status := p.run(t.Context(), []string{"report", "run.jsonl", "--junit", "again.xml", "--html", "again.html", "--json", "again.jsonl"}); status != 0 {
+		t.Fatalf("exit status %d of report; %s", status, log.String())
+	}
+	for _, name := range []string{"TEST.xml", "run.jsonl", "run.html", "again.xml", "again.html", "again.jsonl"} {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +178,7 @@ func TestCanary(t *testing.T) {
 			t.Errorf("%s holds what looks like a token: …%s…", name, text[max(0, i-60):i+20])
 		}
 	}
-	for _, name := range []string{"stdout", "TEST.xml", "run.jsonl"} {
+	for _, name := range []string{"stdout", "TEST.xml", "run.jsonl", "run.html", "again.html"} {
 		for _, mask := range []string{"***(sender.client-secret)", "***(env.NASTY_SECRET)", "***(pin)"} {
 			if !strings.Contains(outputs[name], mask) {
 				t.Errorf("%s nowhere holds %s", name, mask)

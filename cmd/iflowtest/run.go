@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -387,15 +386,9 @@ func (p *program) openFiles(f *runFlags) (*reports, error) {
 		}
 		return nil
 	}
-	places := f.junitPlaces == "always"
-	if f.junitPlaces == "auto" {
-		gitlab, _ := p.getenv("GITLAB_CI")
-		github, _ := p.getenv("GITHUB_ACTIONS")
-		places = cmp.Or(gitlab, github) != ""
-	}
 	err := errors.Join(
 		open(f.junit, func(o *report.Output) (report.Reporter, error) {
-			return report.NewJUnit(o, report.JUnitOptions{Places: places, Hostname: hostname()})
+			return report.NewJUnit(o, report.JUnitOptions{Places: p.junitPlaces(f.junitPlaces), Hostname: hostname()})
 		}),
 		open(f.json, func(o *report.Output) (report.Reporter, error) {
 			r.lines = bufio.NewWriterSize(o, 32<<10)

@@ -122,4 +122,4 @@ func (r *lastRun) take(e *runner.Event) {
 // cutShort reports whether the reason of a skipped step is the end of the run,
 // and not something that the scenario says. A time limit and a signal make the
 // scenario an error by themselves.
-func cutShort(reason string) bool { return reason == "stopped by --bail" }
+func cutShort(reason string) bool { return reason == runner.ReasonBail }
