@@ -77,7 +77,7 @@ type console struct {
 	next      int               // the ScenarioID that is printed next
 	failed    *shelf
 	failures  int // how many
-	slowest   []slowStep
+	slowest   []rankedStep
 	scenarios runner.Counts // rows are counted one by one
 	done      int           // scenarios, all their rows together
 	steps     runner.Counts
@@ -112,6 +112,17 @@ const keptConsoleUnits = 64
 type slowStep struct {
 	ms   float64
 	text string
+}
+
+// rankedStep is a slow step with what orders it among those that took as long.
+type rankedStep struct {
+	slowStep
+	id, index int
+}
+
+// compare orders the slowest first, and as the steps stand in the files.
+func (s rankedStep) compare(o rankedStep) int {
+	return cmp.Or(cmp.Compare(o.ms, s.ms), cmp.Compare(s.id, o.id), cmp.Compare(s.index, o.index))
 }
 
 // shownSlow is how many of the slowest steps are listed.
@@ -383,11 +394,12 @@ func (c *console) slow(e *runner.Event) {
 	if !c.options.Terminal && !c.options.Verbose || c.options.Quiet {
 		return
 	}
-	if len(c.slowest) == shownSlow && e.DurationMs <= c.slowest[shownSlow-1].ms {
+	s := rankedStep{slowStep: slowStep{ms: e.DurationMs}, id: e.ScenarioID, index: e.Index}
+	if len(c.slowest) == shownSlow && s.compare(c.slowest[shownSlow-1]) >= 0 {
 		return
 	}
-	s := slowStep{e.DurationMs, e.File + "  " + title(e)}
-	at, _ := slices.BinarySearchFunc(c.slowest, s, func(a, b slowStep) int { return cmp.Compare(b.ms, a.ms) })
+	s.text = e.File + "  " + title(e)
+	at, _ := slices.BinarySearchFunc(c.slowest, s, rankedStep.compare)
 	c.slowest = slices.Insert(c.slowest, at, s)
 	c.slowest = c.slowest[:min(len(c.slowest), shownSlow)]
 }

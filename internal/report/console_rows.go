@@ -120,20 +120,24 @@ func groupDetails(g *rowGroup) string {
 	if n.Total < g.rows {
 		s = strconv.Itoa(n.Total) + " of " + s
 	}
-	if n.Passed == n.Total && n.Flaky == 0 {
+	skipped := "skipped"
+	if g.reason != "" && !g.reasons {
+		skipped += ": " + oneLine(g.reason)
+	}
+	switch {
+	case n.Passed == n.Total && n.Flaky == 0:
 		return s
+	case n.Skipped == n.Total:
+		return s + " " + skipped
 	}
 	var parts []string
 	for _, p := range []struct {
 		count int
 		word  string
-	}{{n.Passed, "passed"}, {n.Failed, "failed"}, {n.Errors, "with errors"}, {n.Skipped, "skipped"}, {n.Flaky, "flaky"}} {
+	}{{n.Passed, "passed"}, {n.Flaky, "of these flaky"}, {n.Failed, "failed"}, {n.Errors, "with errors"}, {n.Skipped, skipped}} {
 		if p.count > 0 {
 			parts = append(parts, strconv.Itoa(p.count)+" "+p.word)
 		}
-	}
-	if n.Skipped > 0 && !g.reasons && g.reason != "" {
-		parts[len(parts)-1] += ": " + oneLine(g.reason)
 	}
 	return s + ": " + strings.Join(parts, ", ")
 }
