@@ -34,6 +34,8 @@ func rooms() map[string][]string {
 		"internal/report":       {"runner", "internal/diag"},
 		"internal/sandbox":      {"internal/expression", "internal/diag"},
 		"internal/architecture": {},
+		"internal/cf":           {"internal/httpx", "internal/secret", "internal/oauth"},
+		"internal/entitlements": {"internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
 	}
 }
 
