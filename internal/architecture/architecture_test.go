@@ -22,7 +22,7 @@ import (
 func rooms() map[string][]string {
 	return map[string][]string{
 		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression"},
-		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx"},
+		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
 		"internal/diag":         {},

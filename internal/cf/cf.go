@@ -86,7 +86,7 @@ func New(h *httpx.Client, c Config) *Client {
 // baseURL gives a URL a scheme and takes the slash from its end.
 func baseURL(address string) string {
 	address = strings.TrimRight(strings.TrimSpace(address), "/")
-	if address != "" && !strings.Contains(address, "://") {
+	if address != "" && !strings.Contains(address, ":/") && !strings.HasSuffix(address, ":") {
 		address = "https://" + address
 	}
 	return address
