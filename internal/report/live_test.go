@@ -285,11 +285,11 @@ func checkSameLines(t *testing.T, events []*runner.Event, s *terminal) {
 
 // TestLiveResized changes the size of the terminal between frames.
 func TestLiveResized(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(5) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(10, seed))
-				events := sideBySide(r, 200, 8)
+				events := sideBySide(r, 120, 8)
 				s := newTerminal(100, 60)
 				watch(t, s)
 				c := liveConsole(s)

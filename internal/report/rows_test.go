@@ -128,16 +128,16 @@ func memoryCases() map[string]struct {
 	}
 }
 
-// TestRowsMemory holds ten times the rows in nearly the same memory.
+// TestRowsMemory holds eight times the rows in nearly the same memory.
 func TestRowsMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a few seconds")
 	}
 	for name, c := range memoryCases() {
-		small := memoryOf(t, 1_000, c.options, c.end)
-		large := memoryOf(t, 10_000, c.options, c.end)
+		small := memoryOf(t, 500, c.options, c.end)
+		large := memoryOf(t, 4_000, c.options, c.end)
 		if large-small > 1<<20 {
-			t.Errorf("%s: %d KiB for 1,000 rows, %d KiB for 10,000", name, small>>10, large>>10)
+			t.Errorf("%s: %d KiB for 500 rows, %d KiB for 4,000", name, small>>10, large>>10)
 		}
 	}
 }
