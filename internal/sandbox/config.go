@@ -30,6 +30,11 @@ type Config struct {
 	latency     time.Duration
 	faults      []Fault
 	decodeBasic bool
+	// provisioning is how long the jobs of Cloud Foundry and of the
+	// entitlements take at least.
+	provisioning time.Duration
+	users        []subaccount.UserSpec
+	quota        subaccount.Quota
 }
 
 type instanceConfig struct {
@@ -44,7 +49,7 @@ func (c *Config) entitledPlans() []string {
 	if c.named {
 		return c.entitled
 	}
-	return []string{subaccount.PlanAPI, subaccount.PlanFlow}
+	return subaccount.Plans()
 }
 
 // provision makes the instances and keys of the configuration.
@@ -72,15 +77,15 @@ type configReader struct {
 	*reader
 	config Config
 	// What is taken already, by what is built in or stood above.
-	flowIDs, endpoints, instances, keys []string
+	flowIDs, endpoints, instances, keys, users []string
 }
 
 // ParseConfig reads a configuration file: flows, instances, keys, entitled,
-// latency, faults and xsuaa-compat. It reports everything that is wrong, each
+// latency, provisioning, users, quota, faults and xsuaa-compat. It reports everything that is wrong, each
 // with its place in file, and gives a configuration only when nothing is.
 func ParseConfig(file string, data []byte) (*Config, diag.List) {
 	r, top := newReader(file, data)
-	c := &configReader{reader: r, instances: []string{"sandbox-rt", "sandbox-api"}, keys: []string{"sender", "api"}}
+	c := &configReader{reader: r, instances: []string{"sandbox-rt", "sandbox-api"}, keys: []string{"sender", "api", "entitlements"}, users: []string{subaccount.UserName}}
 	if deployed, err := iflow.New(iflow.Options{}); err == nil {
 		for _, f := range deployed.Flows() {
 			c.flowIDs = append(c.flowIDs, f.ID)
@@ -103,8 +108,43 @@ func (c *configReader) top(n *yaml.Node) {
 		{name: "keys", read: func(n *yaml.Node) { c.elements(n, "keys", c.key) }},
 		{name: "entitled", read: c.entitlement},
 		{name: "latency", read: func(n *yaml.Node) { c.config.latency = c.duration(n, "latency") }},
+		{name: "provisioning", read: func(n *yaml.Node) { c.config.provisioning = c.duration(n, "provisioning") }},
+		{name: "users", read: func(n *yaml.Node) { c.elements(n, "users", c.user) }},
+		{name: "quota", read: c.quota},
 		{name: "faults", read: func(n *yaml.Node) { c.elements(n, "faults", c.fault) }},
 		{name: "xsuaa-compat", read: func(n *yaml.Node) { c.config.decodeBasic = !c.boolean(n, "xsuaa-compat") }},
+	})
+}
+
+// user reads somebody who may sign in to the platform.
+func (c *configReader) user(n *yaml.Node) {
+	var u subaccount.UserSpec
+	c.mapping(n, "a user", []field{
+		{name: "name", required: true, read: func(n *yaml.Node) {
+			if name, ok := c.text(n, "name"); ok {
+				u.Name = name
+				c.take(n, "the user", name, &c.users)
+				c.joined(n, diag.InvalidName, subaccount.CheckUserName(name))
+			}
+		}},
+		{name: "password", read: func(n *yaml.Node) {
+			if text, ok := c.text(n, "password"); ok {
+				u.Password = text
+			}
+		}},
+		{name: "role", read: func(n *yaml.Node) { u.Role = c.oneOf(n, "role", subaccount.UserRoles()) }},
+		{name: "expired", read: func(n *yaml.Node) { u.Expired = c.boolean(n, "expired") }},
+	})
+	c.config.users = append(c.config.users, u)
+}
+
+// maxQuota bounds what a quota may be.
+const maxQuota = 1_000_000
+
+func (c *configReader) quota(n *yaml.Node) {
+	c.mapping(n, "quota", []field{
+		{name: "organization", read: func(n *yaml.Node) { c.config.quota.Organization = c.whole(n, "organization", 1, maxQuota) }},
+		{name: "space", read: func(n *yaml.Node) { c.config.quota.Space = c.whole(n, "space", 1, maxQuota) }},
 	})
 }
 
@@ -128,7 +168,7 @@ func (c *configReader) entitlement(n *yaml.Node) {
 			return // entitled to nothing
 		}
 		c.elements(n, "it-rt", func(n *yaml.Node) {
-			if plan := c.oneOf(n, "a plan of it-rt", []string{subaccount.PlanFlow, subaccount.PlanAPI}); plan != "" && !slices.Contains(c.config.entitled, plan) {
+			if plan := c.oneOf(n, "a plan of it-rt", subaccount.Plans()); plan != "" && !slices.Contains(c.config.entitled, plan) {
 				c.config.entitled = append(c.config.entitled, plan)
 			}
 		})
@@ -170,9 +210,9 @@ func (c *configReader) instance(n *yaml.Node) {
 			}
 		}},
 		{name: "plan", required: true, read: func(n *yaml.Node) {
-			i.spec.Plan = c.oneOf(n, "plan", []string{subaccount.PlanFlow, subaccount.PlanAPI})
+			i.spec.Plan = c.oneOf(n, "plan", subaccount.Plans())
 		}},
-		{name: "space", read: func(n *yaml.Node) { i.spec.Space = c.oneOf(n, "space", []string{"dev", "test"}) }},
+		{name: "space", read: func(n *yaml.Node) { i.spec.Space = c.oneOf(n, "space", subaccount.Spaces()) }},
 		{name: "roles", read: func(n *yaml.Node) { i.spec.Roles = c.texts(n, "roles") }},
 		{name: "grant-types", read: func(n *yaml.Node) { i.spec.GrantTypes = c.texts(n, "grant-types") }},
 		{name: "token-validity", read: func(n *yaml.Node) {

@@ -90,7 +90,7 @@ func is(wanted, got string) bool { return wanted == "" || strings.EqualFold(want
 // can be compared whole.
 type state struct {
 	CloudFoundry struct {
-		ServiceInstances []instanceState `json:"service-instances"`
+		ServiceInstances []instanceState `json:"service-instances"` // by name and space
 	} `json:"cloud-foundry"`
 	Runtime struct {
 		Flows []flowState `json:"flows"`
@@ -109,6 +109,8 @@ type instanceState struct {
 	Plan  string   `json:"plan"`
 	Roles []string `json:"roles"`
 	Keys  []string `json:"keys"`
+	// Operation is what was not done to its end, such as "create failed".
+	Operation string `json:"operation,omitzero"`
 }
 
 type flowState struct {
@@ -124,12 +126,12 @@ func (t *Tenant) getState(w http.ResponseWriter, _ *http.Request) {
 func (t *Tenant) state() state {
 	var s state
 	keys := map[string][]string{}
-	for _, k := range t.subaccount.Keys() {
-		keys[k.Instance.Name] = append(keys[k.Instance.Name], k.Name)
+	for _, k := range t.subaccount.AllKeys() {
+		keys[k.Instance.GUID] = append(keys[k.Instance.GUID], strings.TrimSuffix(k.Name+" "+unfinished(k.Operation), " "))
 	}
 	for _, i := range t.subaccount.Instances() {
 		s.CloudFoundry.ServiceInstances = append(s.CloudFoundry.ServiceInstances, instanceState{
-			i.Name, i.Space, i.Plan, append([]string{}, i.Roles...), sorted(keys[i.Name]),
+			i.Name, i.Space, i.Plan, append([]string{}, i.Roles...), sorted(keys[i.GUID]), unfinished(i.Operation),
 		})
 	}
 	for _, f := range t.runtime.Flows() {
@@ -138,6 +140,15 @@ func (t *Tenant) state() state {
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
 	s.API.Packages = sorted(t.api.Packages())
 	return s
+}
+
+// unfinished names an operation that is under way or failed. One that did not
+// change what exists is not told.
+func unfinished(o subaccount.Operation) string {
+	if o.State == subaccount.Succeeded || o.Type == subaccount.Update {
+		return ""
+	}
+	return o.Type + " " + o.State
 }
 
 // postFaults adds one fault or several; when one of them is wrong, none.

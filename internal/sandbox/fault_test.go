@@ -262,7 +262,7 @@ func TestFaultsAreControlled(t *testing.T) {
 		{"", `{"faults":["log-late"]}`, 201, `"log-late"`},
 		{"text/plain", "token-500\n\n token-503 \n", 201, `"token-503"`},
 		{"application/json", `{"fault":"runtime-50"}`, 400, `did you mean`},
-		{"application/json", `{"fault":"cf-429"}`, 501, `not there yet`},
+		{"application/json", `{"fault":"certificate-expired"}`, 501, `not there yet`},
 		{"application/json", `{"falt":"token-500"}`, 400, `fault`},
 		{"application/json", `[1]`, 400, `list of texts`},
 		{"application/json", ``, 400, `names no fault`},

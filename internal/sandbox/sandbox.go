@@ -1,6 +1,7 @@
-// Package sandbox is a tenant of the platform inside the program: a loopback
-// authorization server, integration runtime and OData API that speak the wire
-// as wire/sap.md describes it, so that suites can be learned, written and run
+// Package sandbox is a tenant of the platform inside the program: on loopback,
+// the sign-in of the platform, Cloud Foundry with service instances and keys,
+// entitlements, an authorization server, an integration runtime and its OData
+// API, which speak the wire as wire/sap.md describes it, so that suites can be learned, written and run
 // without an SAP account.
 //
 // It shares no code with the clients of this project, apart from the
@@ -13,6 +14,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,23 +23,26 @@ import (
 	"time"
 
 	"iflowtest/internal/sandbox/api"
+	"iflowtest/internal/sandbox/cloudfoundry"
+	"iflowtest/internal/sandbox/entitlements"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/page"
 	"iflowtest/internal/sandbox/subaccount"
 	"iflowtest/internal/sandbox/token"
+	"iflowtest/internal/sandbox/uaa"
 )
 
 // The parts of the tenant.
 const (
-	CloudFoundry = "cloud-foundry"
-	UAA          = "uaa"
+	CloudFoundry = cloudfoundry.Part
+	UAA          = uaa.Part
 	Token        = token.Part
 	TokenMTLS    = "token-mtls"
 	Runtime      = iflow.Part
 	API          = api.Part
-	Entitlements = "entitlements"
+	Entitlements = entitlements.Part
 	Destination  = "destination"
 	Control      = "control"
 )
@@ -108,7 +113,9 @@ func New(o Options) (*Tenant, error) {
 		t.faults.Add(f)
 	}
 	var err error
-	if t.subaccount, err = subaccount.New(t.faults.Now, config.entitledPlans()); err != nil {
+	if t.subaccount, err = subaccount.New(subaccount.Options{
+		Now: t.faults.Now, Entitled: config.entitledPlans(), Users: config.users, Quota: config.quota,
+	}); err != nil {
 		return nil, err
 	}
 	if err := config.provision(t.subaccount); err != nil {
@@ -129,6 +136,17 @@ func New(o Options) (*Tenant, error) {
 	for _, part := range Parts() {
 		t.handlers[part] = t.front(part, notBuilt(part))
 	}
+	signIn := uaa.New(uaa.Options{Subaccount: t.subaccount, Faults: &t.faults, Origin: func() string { return t.URL(UAA) }})
+	t.handlers[UAA] = t.front(UAA, signIn)
+	t.handlers[CloudFoundry] = t.front(CloudFoundry, cloudfoundry.New(cloudfoundry.Options{
+		Subaccount: t.subaccount, Faults: &t.faults, Caller: signIn.Caller, Takes: config.provisioning,
+		Origin: func() string { return t.URL(CloudFoundry) }, SignIn: func() string { return t.URL(UAA) },
+		Credentials: func(k *subaccount.Key) json.RawMessage { return t.keyJSON(k, "") },
+	}))
+	t.handlers[Entitlements] = t.front(Entitlements, entitlements.New(entitlements.Options{
+		Subaccount: t.subaccount, Access: issuer, Faults: &t.faults, Takes: config.provisioning,
+		Origin: func() string { return t.URL(Entitlements) },
+	}))
 	t.handlers[Token] = t.front(Token, issuer)
 	t.handlers[Runtime] = t.front(Runtime, t.runtime)
 	t.handlers[API] = t.front(API, t.api)
@@ -196,6 +214,10 @@ func (t *Tenant) pause(r *http.Request) bool {
 		return false
 	}
 }
+
+// CA gives the certificate (PEM) of the authority that signs the client
+// certificates of service keys. It is generated the first time.
+func (t *Tenant) CA() ([]byte, error) { return t.subaccount.CA() }
 
 // URL gives the origin of a part, such as http://127.0.0.1:8791; before
 // [Tenant.Listen] the one under which [Tenant.RoundTripper] knows it. An

@@ -106,7 +106,14 @@ func TestStateIsTheSameWhenNothingIsLeft(t *testing.T) {
 func TestEnvironmentNeedsNothingElse(t *testing.T) {
 	tn := listen(t, sandbox.Options{})
 	type environment struct {
-		Target      struct{ Runtime, API string }
+		Target struct {
+			Runtime, API string
+			CloudFoundry struct{ API, Org, Space, Username, Password string } `yaml:"cloud-foundry"`
+			Entitlements struct {
+				ServiceKey string `yaml:"service-key"`
+				Subaccount string
+			}
+		}
 		Credentials map[string]map[string]string
 	}
 	read := func(text []byte) environment {
@@ -122,6 +129,12 @@ func TestEnvironmentNeedsNothingElse(t *testing.T) {
 	e := read(tn.EnvironmentYAML())
 	if e.Target.Runtime != tn.URL("runtime") || e.Target.API != tn.URL("api")+"/api/v1" {
 		t.Errorf("target %+v", e.Target)
+	}
+	if cf := e.Target.CloudFoundry; cf.API != tn.URL("cloud-foundry") || cf.Org != "sandbox" || cf.Space != "dev" || cf.Username != "tester" || cf.Password != "tester-9f4c2b" {
+		t.Errorf("cloud-foundry %+v", cf)
+	}
+	if d := cmp.Diff(strings.Join(strings.Fields(string(tn.EntitlementsKey().JSON)), ""), e.Target.Entitlements.ServiceKey); d != "" || len(e.Target.Entitlements.Subaccount) != 36 {
+		t.Errorf("entitlements of %q: -key +environment:\n%s", e.Target.Entitlements.Subaccount, d)
 	}
 	if len(e.Credentials) != 2 {
 		t.Errorf("credentials %v", e.Credentials)

@@ -78,11 +78,11 @@ func Docs() []Doc {
 		{JWKSRotated, token, "/oauth/token", nil, 0, "each token is signed with a new key, and only the newest key is published", true},
 		{SecretRevoked, "", "", []string{"key", "client"}, 0, "the secret of a key (key=NAME), of all keys of an instance (client=ID), or of all keys is refused, and so are tokens got with it", true},
 		{CertificateExpired, "token-mtls", "", nil, 0, "the certificate of a key has expired", false},
-		{ProvisionFails, "cloud-foundry", "", nil, 0, "creating an instance or a key fails", false},
-		{ProvisionSlow, "cloud-foundry", "", []string{"seconds"}, 30 * time.Second, "creating takes seconds", false},
-		{ProvisionStuck, "cloud-foundry", "", nil, 0, "creating never ends", false},
-		{DeleteFails, "cloud-foundry", "", nil, 0, "deleting fails", false},
-		{CF429, "cloud-foundry", "", []string{"retry-after"}, time.Second, "Cloud Foundry answers 429", false},
+		{ProvisionFails, "cloud-foundry", "", []string{"name"}, 0, "creating an instance or a key, or updating an instance, fails in its job; name is a pattern for names, path tells instances (/v3/service_instances) from keys (/v3/service_credential_bindings)", true},
+		{ProvisionSlow, "cloud-foundry", "", []string{"seconds", "name"}, 30 * time.Second, "creating or updating takes seconds (default 30)", true},
+		{ProvisionStuck, "cloud-foundry", "", []string{"name"}, 0, "creating or updating never ends", true},
+		{DeleteFails, "cloud-foundry", "", []string{"name"}, 0, "deleting an instance or a key fails in its job", true},
+		{CF429, "cloud-foundry", "", []string{"retry-after"}, time.Second, "Cloud Foundry answers 429 with Retry-After (seconds, default 1)", true},
 		{Runtime503, flows, "", []string{"retry-after"}, 0, "the runtime answers 503; with retry-after it says when to come back", true},
 		{ConnectionReset, everywhere, "", nil, 0, "the connection is reset instead of an answer; with path or part elsewhere than at the runtime", true},
 		{TruncatedBody, everywhere, "", nil, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime", true},
@@ -114,6 +114,9 @@ type Fault struct {
 	Duration time.Duration
 	// Key and Client narrow secret-revoked.
 	Key, Client string
+	// Names narrows a fault of provisioning: a pattern, as path.Match has it,
+	// that the name of the instance or key must match.
+	Names string
 
 	written bool // Duration was written
 	doc     Doc
@@ -196,6 +199,11 @@ func (f *Fault) set(key, value string) string {
 		f.Key = value
 	case "client":
 		f.Client = value
+	case "name":
+		if _, err := path.Match(value, ""); err != nil {
+			return fmt.Sprintf("name %q: want a pattern with *, ? and [a-z] that is closed", value)
+		}
+		f.Names = value
 	default:
 		return f.setSeconds(key, value)
 	}
@@ -264,6 +272,7 @@ func (f Fault) String() string {
 	}
 	add("key", f.Key)
 	add("client", f.Client)
+	add("name", f.Names)
 	if len(args) == 0 {
 		return f.Name
 	}
@@ -277,6 +286,11 @@ func (f Fault) matches(r Request) bool {
 	}
 	if f.Part != "" && f.Part != r.Part {
 		return false
+	}
+	if f.Names != "" {
+		if ok, err := path.Match(f.Names, r.Name); !ok || err != nil {
+			return false
+		}
 	}
 	// A path of its own takes a transport fault beyond its usual part.
 	elsewhere := f.Path != "" && (f.Name == ConnectionReset || f.Name == TruncatedBody)

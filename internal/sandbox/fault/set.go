@@ -16,6 +16,9 @@ type Request struct {
 	// Key and Client are the service key and the client ID it came with, where
 	// they are known.
 	Key, Client string
+	// Name is that of the service instance or key it is about, where it is
+	// known.
+	Name string
 }
 
 // Set is the faults that are active. The zero Set has none; it is safe for

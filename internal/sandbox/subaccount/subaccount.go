@@ -13,10 +13,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,10 +34,10 @@ const (
 const (
 	// Name is the subdomain of the subaccount.
 	Name = "sandbox"
-	// User is the person who may sign in, and Password the password.
-	User = "tester"
-	// Password is the password of User and the secret of the client
-	// "automation". It is no secret: it is printed in the documentation.
+	// UserName is the person who may sign in, and Password the password.
+	UserName = "tester"
+	// Password is the password of UserName and the secret of the client
+	// Client. It is no secret: it is printed in the documentation.
 	Password = "tester-9f4c2b"
 	// DefaultRole is what an instance of plan integration-flow may do when it
 	// asks for nothing else.
@@ -57,7 +59,7 @@ var role = regexp.MustCompile(`^[A-Za-z0-9_.]{1,128}$`)
 
 // InstanceSpec is what an instance is made from (wire/sap.md 1.5).
 type InstanceSpec struct {
-	// Name is unique in its space and, here, in the tenant.
+	// Name is unique in its space.
 	Name string
 	// Space is the Cloud Foundry space; empty: dev.
 	Space string
@@ -73,58 +75,144 @@ type InstanceSpec struct {
 	Validity time.Duration
 }
 
+// Operation is the last thing that was done to an instance or a key.
+type Operation struct {
+	// Type is create, update or delete.
+	Type string
+	// State is one of InProgress, Succeeded and OperationFailed.
+	State            string
+	Description      string
+	Created, Updated time.Time
+}
+
+// The types and states of an operation (wire/sap.md 3.5).
+const (
+	Create = "create"
+	Update = "update"
+	Delete = "delete"
+
+	InProgress      = "in progress"
+	Succeeded       = "succeeded"
+	OperationFailed = "failed"
+)
+
+// Metadata is the labels and annotations of an instance or a key.
+type Metadata struct {
+	Labels, Annotations map[string]string
+}
+
 // Instance is a service instance of it-rt: the definition of an OAuth client.
-// It never changes once it is made, and may be read by anybody.
+// It never changes once it is made, and may be read by anybody: a change makes
+// another of the same GUID.
 type Instance struct {
 	Name, GUID, Space, Plan string
 	// Roles is sorted, without the prefix of the application.
-	Roles      []string
-	GrantTypes []string
-	Validity   time.Duration
+	Roles                    []string
+	GrantTypes, RedirectURIs []string
+	Validity                 time.Duration
 	// ClientID is common to all keys of the instance.
 	ClientID string
 	// XSAppName is the application whose scopes its tokens hold.
 	XSAppName string
+	Tags      []string
+	Metadata
+	Created, Updated time.Time
+	Operation        Operation
 }
 
 // HasRole reports whether tokens of the instance hold the role.
 func (i *Instance) HasRole(role string) bool { return slices.Contains(i.Roles, role) }
 
-// Key is a service key of an instance. It never changes once it is made.
+// Usable reports whether the instance was created to its end.
+func (i *Instance) Usable() bool { return i.Operation.usable() }
+
+func (o Operation) usable() bool { return o.Type != Create || o.State == Succeeded }
+
+// busy reports whether something is being done.
+func (o Operation) busy() bool { return o.State == InProgress }
+
+// Key is a service key of an instance. It never changes once it is made: a
+// change of it, or of its instance, makes another of the same GUID.
 type Key struct {
-	Name     string
-	Instance *Instance
-	// Secret is the client secret; each key has its own.
-	Secret  string
-	Created time.Time
+	Name, GUID string
+	Instance   *Instance
+	// Secret is the client secret; each key has its own. It is empty when the
+	// key has a certificate, and as long as the key is being created.
+	Secret string
+	// Certificate is nil when the key has a secret.
+	Certificate *Certificate
 	// Signature is the rev_sig of tokens that were got with the key: it tells
 	// the keys of one instance apart.
 	Signature string
+	Metadata
+	Created, Updated time.Time
+	Operation        Operation
 }
+
+// Usable reports whether the key, and its instance, were created to the end.
+func (k *Key) Usable() bool { return k.Operation.usable() && k.Instance.Usable() }
 
 // Subaccount holds what exists. It is safe for concurrent use.
 type Subaccount struct {
 	// GUID is the identity of the subaccount, new with each start.
 	GUID string
 
-	now       func() time.Time
+	now    func() time.Time
+	org    Place
+	spaces []Place
+	users  []*User
+	robots []*User
+	quota  Quota
+	ca     authority
+	// service is the key of the entitlements service.
+	service *Key
+	running atomic.Int32 // how many jobs are open, so that readers take no lock for writing
+
 	mu        sync.RWMutex
-	instances map[string]*Instance
-	clients   map[string]*Instance
-	keys      map[string]*Key
+	instances map[string]*Instance // by GUID
+	clients   map[string]*Instance // by client ID
+	keys      map[string]map[string]*Key
 	entitled  []string
 	serial    int
+	jobs      map[string]*task
+	open      []*task
+	ended     []string
+}
+
+// Quota bounds how many service instances there may be; 0 is no bound.
+type Quota struct {
+	Organization, Space int
+}
+
+// Options is how a subaccount is made.
+type Options struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Entitled is the plans of it-rt it may use.
+	Entitled []string
+	// Users are there besides tester.
+	Users []UserSpec
+	Quota Quota
 }
 
 // New makes the subaccount with what is in it at the start: the instances
-// sandbox-rt and sandbox-api with the keys sender and api. Both plans are
-// entitled unless entitled says otherwise.
-func New(now func() time.Time, entitled []string) (*Subaccount, error) {
+// sandbox-rt and sandbox-api with the keys sender and api.
+func New(o Options) (*Subaccount, error) {
+	now := o.Now().UTC().Truncate(time.Second)
 	s := &Subaccount{
-		GUID: NewGUID(), now: now,
-		instances: map[string]*Instance{}, clients: map[string]*Instance{}, keys: map[string]*Key{},
-		entitled: slices.Sorted(slices.Values(entitled)), serial: 455374,
+		GUID: NewGUID(), now: o.Now, quota: o.Quota,
+		org:       Place{Organization, NewGUID(), now},
+		instances: map[string]*Instance{}, clients: map[string]*Instance{}, keys: map[string]map[string]*Key{},
+		entitled: slices.Sorted(slices.Values(o.Entitled)), serial: 455374, jobs: map[string]*task{},
+		robots: []*User{{Name: ClientName, GUID: NewGUID(), Role: Developer, password: Password}},
 	}
+	for _, name := range Spaces() {
+		s.spaces = append(s.spaces, Place{name, NewGUID(), now})
+	}
+	for _, u := range append([]UserSpec{{Name: UserName}}, o.Users...) {
+		s.users = append(s.users, &User{u.Name, NewGUID(), cmp.Or(u.Role, Developer), u.Expired, cmp.Or(u.Password, Password)})
+	}
+	s.service = s.newService()
 	for _, start := range []struct {
 		spec InstanceSpec
 		key  string
@@ -150,46 +238,89 @@ func APIRoles() []string {
 	}
 }
 
-// Entitled gives the plans of it-rt the subaccount may use, sorted.
-func (s *Subaccount) Entitled() []string { return slices.Clone(s.entitled) }
-
-// CreateInstance makes a service instance. Every mistake of the
-// specification is in the error.
+// CreateInstance makes a service instance at once. Every mistake of the
+// specification is in the error. Its name must be free in the tenant.
 func (s *Subaccount) CreateInstance(spec InstanceSpec) (*Instance, error) {
 	if err := spec.Check(); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
-	if _, ok := s.instances[spec.Name]; ok {
+	if s.named(spec.Name) != nil {
 		return nil, fmt.Errorf("service instance %q is %w", spec.Name, ErrExists)
 	}
+	i := s.newInstance(spec)
+	i.Operation = s.operation(Create, Succeeded, "")
+	s.put(i)
+	return i, nil
+}
+
+// newInstance gives the instance of a specification, with what it does not
+// say filled in. The caller holds the lock.
+func (s *Subaccount) newInstance(spec InstanceSpec) *Instance {
 	s.serial++
+	now := s.now().UTC()
 	i := &Instance{
-		Name: spec.Name, GUID: NewGUID(), Space: cmp.Or(spec.Space, "dev"), Plan: spec.Plan,
-		Roles: slices.Clone(spec.Roles), GrantTypes: slices.Clone(spec.GrantTypes), Validity: spec.Validity,
-		XSAppName: "it!b11463",
+		Name: spec.Name, GUID: NewGUID(), Space: cmp.Or(spec.Space, DefaultSpace), Plan: spec.Plan,
+		XSAppName: "it!b11463", Created: now, Updated: now,
 	}
 	if i.Plan == PlanFlow {
 		i.XSAppName = "it-rt-" + Name + "!b26655"
-		if len(i.Roles) == 0 {
-			i.Roles = []string{DefaultRole}
-		}
 	}
-	if len(i.GrantTypes) == 0 {
-		i.GrantTypes = []string{"client_credentials"}
-	}
-	if i.Validity == 0 {
-		i.Validity = 12 * time.Hour
-		if i.Plan == PlanFlow {
-			i.Validity = time.Hour
-		}
-	}
-	slices.Sort(i.Roles)
-	i.Roles = slices.Compact(i.Roles)
 	i.ClientID = fmt.Sprintf("sb-%s!b%d|%s", i.GUID, s.serial, i.XSAppName)
-	s.instances[i.Name], s.clients[i.ClientID] = i, i
-	return i, nil
+	i.GrantTypes, i.Validity = []string{"client_credentials"}, 12*time.Hour
+	if i.Plan == PlanFlow {
+		i.Roles, i.Validity = []string{DefaultRole}, time.Hour
+	}
+	p := Parameters{Roles: spec.Roles, GrantTypes: spec.GrantTypes, Validity: spec.Validity}
+	p.apply(i)
+	return i
+}
+
+// apply changes what was asked for.
+func (p Parameters) apply(i *Instance) {
+	if len(p.Roles) > 0 {
+		i.Roles = slices.Compact(slices.Sorted(slices.Values(p.Roles)))
+	}
+	if len(p.GrantTypes) > 0 {
+		i.GrantTypes = slices.Clone(p.GrantTypes)
+	}
+	if p.RedirectURIs != nil {
+		i.RedirectURIs = slices.Clone(p.RedirectURIs)
+	}
+	if p.Validity != 0 {
+		i.Validity = p.Validity
+	}
+}
+
+// operation gives one that begins and ends now.
+func (s *Subaccount) operation(kind, state, description string) Operation {
+	now := s.now().UTC()
+	return Operation{Type: kind, State: state, Description: description, Created: now, Updated: now}
+}
+
+// put makes the instance what there is under its GUID. The caller holds the
+// lock.
+func (s *Subaccount) put(i *Instance) {
+	s.instances[i.GUID], s.clients[i.ClientID] = i, i
+	if s.keys[i.GUID] == nil {
+		s.keys[i.GUID] = map[string]*Key{}
+	}
+	for guid, k := range s.keys[i.GUID] {
+		changed := *k
+		changed.Instance = i
+		s.keys[i.GUID][guid] = &changed
+	}
+}
+
+// named finds an instance by its name. The caller holds the lock.
+func (s *Subaccount) named(name string) *Instance {
+	for _, i := range s.sorted() {
+		if i.Name == name {
+			return i
+		}
+	}
+	return nil
 }
 
 // Check tells everything that is wrong with the specification.
@@ -220,106 +351,173 @@ func CheckKeyName(key string) error {
 	return nil
 }
 
-// CreateKey makes a service key. The names of keys are unique in the tenant,
-// since they become the names of credentials.
+// CreateKey makes a service key with a secret, at once. Its name must be free
+// in the tenant, since it becomes the name of a credential.
 func (s *Subaccount) CreateKey(instance, key string) (*Key, error) {
 	if err := CheckKeyName(key); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.mu.Unlock()
-	i, ok := s.instances[instance]
-	if !ok {
+	i := s.named(instance)
+	if i == nil || !i.Usable() {
 		return nil, fmt.Errorf("service instance %q is %w", instance, ErrNotFound)
 	}
-	if _, ok := s.keys[key]; ok {
+	if s.keyNamed(key) != nil {
 		return nil, fmt.Errorf("service key %q is %w", key, ErrExists)
 	}
-	k := &Key{Name: key, Instance: i, Secret: newSecret(), Created: s.now().UTC()}
-	sum := sha256.Sum256([]byte(i.ClientID + "\x00" + k.Secret))
-	k.Signature = hex.EncodeToString(sum[:4])
-	s.keys[key] = k
+	now := s.now().UTC()
+	k := &Key{Name: key, GUID: NewGUID(), Instance: i, Created: now, Updated: now, Operation: s.operation(Create, Succeeded, "")}
+	k.withSecret(newSecret())
+	s.keys[i.GUID][k.GUID] = k
 	return k, nil
 }
 
-// DeleteKey removes a key; from then on its secret, and the tokens got with
-// it, are refused.
-func (s *Subaccount) DeleteKey(key string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.keys[key]; !ok {
-		return fmt.Errorf("service key %q is %w", key, ErrNotFound)
+func (k *Key) withSecret(secret string) {
+	k.Secret = secret
+	sum := sha256.Sum256([]byte(k.Instance.ClientID + "\x00" + secret))
+	k.Signature = hex.EncodeToString(sum[:4])
+}
+
+// keyNamed finds a key by its name, the oldest first. The caller holds the
+// lock.
+func (s *Subaccount) keyNamed(name string) *Key {
+	for _, k := range s.allKeys() {
+		if k.Name == name {
+			return k
+		}
 	}
-	delete(s.keys, key)
 	return nil
 }
 
-// Instances gives the instances, sorted by name.
-func (s *Subaccount) Instances() []*Instance {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	all := make([]*Instance, 0, len(s.instances))
-	for _, i := range s.instances {
-		all = append(all, i)
+// DeleteKey removes the oldest key of that name; from then on its secret, and
+// the tokens got with it, are refused.
+func (s *Subaccount) DeleteKey(key string) error {
+	s.lock()
+	defer s.mu.Unlock()
+	k := s.keyNamed(key)
+	if k == nil {
+		return fmt.Errorf("service key %q is %w", key, ErrNotFound)
 	}
-	slices.SortFunc(all, func(a, b *Instance) int { return cmp.Compare(a.Name, b.Name) })
-	return all
+	delete(s.keys[k.Instance.GUID], k.GUID)
+	s.abort(k.GUID)
+	return nil
 }
 
-// Keys gives the keys in the order they were made, those of one instant by
-// name.
-func (s *Subaccount) Keys() []*Key {
-	s.mu.RLock()
+// Instances gives the instances, sorted by name and space.
+func (s *Subaccount) Instances() []*Instance {
+	s.rlock()
 	defer s.mu.RUnlock()
-	all := make([]*Key, 0, len(s.keys))
-	for _, k := range s.keys {
-		all = append(all, k)
+	return s.sorted()
+}
+
+func (s *Subaccount) sorted() []*Instance {
+	return slices.SortedFunc(maps.Values(s.instances), func(a, b *Instance) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Space, b.Space))
+	})
+}
+
+// Instance finds an instance by its GUID.
+func (s *Subaccount) Instance(guid string) (*Instance, bool) {
+	s.rlock()
+	defer s.mu.RUnlock()
+	i, ok := s.instances[guid]
+	return i, ok
+}
+
+// Keys gives the keys that can be used, in the order they were made, those of
+// one instant by name.
+func (s *Subaccount) Keys() []*Key {
+	return slices.DeleteFunc(s.AllKeys(), func(k *Key) bool { return !k.Usable() })
+}
+
+// AllKeys gives also the keys that are being created, or could not be.
+func (s *Subaccount) AllKeys() []*Key {
+	s.rlock()
+	defer s.mu.RUnlock()
+	return s.allKeys()
+}
+
+func (s *Subaccount) allKeys() []*Key {
+	var all []*Key
+	for _, keys := range s.keys {
+		all = slices.AppendSeq(all, maps.Values(keys))
 	}
 	slices.SortFunc(all, func(a, b *Key) int {
-		return cmp.Or(a.Created.Compare(b.Created), -cmp.Compare(a.Instance.Plan, b.Instance.Plan), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(a.Created.Compare(b.Created), -cmp.Compare(a.Instance.Plan, b.Instance.Plan), cmp.Compare(a.Name, b.Name), cmp.Compare(a.GUID, b.GUID))
 	})
 	return all
 }
 
-// Authenticate finds the key whose client ID and secret these are.
-func (s *Subaccount) Authenticate(clientID, secret string) (*Key, bool) {
-	s.mu.RLock()
+// Key finds a key by its GUID.
+func (s *Subaccount) Key(guid string) (*Key, bool) {
+	s.rlock()
 	defer s.mu.RUnlock()
-	i, ok := s.clients[clientID]
-	if !ok {
-		return nil, false
-	}
-	for _, k := range s.keys {
-		if k.Instance == i && subtle.ConstantTimeCompare([]byte(k.Secret), []byte(secret)) == 1 {
+	return s.key(guid)
+}
+
+func (s *Subaccount) key(guid string) (*Key, bool) {
+	for _, keys := range s.keys {
+		if k, ok := keys[guid]; ok {
 			return k, true
 		}
 	}
 	return nil, false
+}
+
+// Authenticate finds the key whose client ID and secret these are.
+func (s *Subaccount) Authenticate(clientID, secret string) (*Key, bool) {
+	return s.find(clientID, func(k *Key) bool {
+		return k.Secret != "" && subtle.ConstantTimeCompare([]byte(k.Secret), []byte(secret)) == 1
+	})
 }
 
 // Issued finds the key a token was got with, by the claims cid and rev_sig;
 // false when the key is there no more.
 func (s *Subaccount) Issued(clientID, signature string) (*Key, bool) {
-	s.mu.RLock()
+	return s.find(clientID, func(k *Key) bool { return k.Signature != "" && k.Signature == signature })
+}
+
+// find gives the usable key of a client for which is holds.
+func (s *Subaccount) find(clientID string, is func(*Key) bool) (*Key, bool) {
+	if clientID == s.service.Instance.ClientID {
+		return s.service, is(s.service)
+	}
+	s.rlock()
 	defer s.mu.RUnlock()
-	for _, k := range s.keys {
-		if k.Signature == signature && k.Instance.ClientID == clientID {
+	i, ok := s.clients[clientID]
+	if !ok {
+		return nil, false
+	}
+	for _, k := range s.keys[i.GUID] {
+		if k.Usable() && is(k) {
 			return k, true
 		}
 	}
 	return nil, false
 }
 
-// Mask gives the text with the secret of each key replaced.
+// Mask gives the text with the secret of each key, and every password,
+// replaced.
 func (s *Subaccount) Mask(text string) string {
-	s.mu.RLock()
+	s.rlock()
 	defer s.mu.RUnlock()
-	for _, k := range s.keys {
-		if strings.Contains(text, k.Secret) {
-			text = strings.ReplaceAll(text, k.Secret, "***")
+	hide := func(secret string) {
+		if secret != "" && strings.Contains(text, secret) {
+			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	return strings.ReplaceAll(text, Password, "***")
+	for _, keys := range s.keys {
+		for _, k := range keys {
+			hide(k.Secret)
+		}
+	}
+	hide(s.service.Secret)
+	for _, u := range s.users {
+		hide(u.password)
+	}
+	hide(Password)
+	return text
 }
 
 // NewGUID gives a random UUID (RFC 9562, version 4) in lower case.

@@ -69,7 +69,7 @@ func (s *Server) basic(r *http.Request, plan string, at fault.Request, users boo
 	if !ok {
 		return nil
 	}
-	if users && id == subaccount.User && secret == subaccount.Password {
+	if users && id == subaccount.UserName && secret == subaccount.Password {
 		return &Caller{Basic: true, Name: id, roles: subaccount.APIRoles()}
 	}
 	key, ok := s.o.Subaccount.Authenticate(id, secret)

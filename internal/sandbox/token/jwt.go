@@ -1,21 +1,11 @@
 package token
 
 import (
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
-	"errors"
-	"fmt"
-	"math/big"
 	"net/http"
 	"strings"
 
 	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/jwt"
 	"iflowtest/internal/sandbox/subaccount"
 )
 
@@ -46,13 +36,6 @@ type attributes struct {
 	Instance   string `json:"serviceinstanceid"`
 }
 
-type header struct {
-	Algorithm string `json:"alg"`
-	KeySet    string `json:"jku"`
-	KeyID     string `json:"kid"`
-	Type      string `json:"typ"`
-}
-
 func (s *Server) claims(key *subaccount.Key, scopes []string) *claims {
 	i := key.Instance
 	return &claims{
@@ -66,21 +49,12 @@ func (s *Server) claims(key *subaccount.Key, scopes []string) *claims {
 	}
 }
 
-type signingKey struct {
-	id      string
-	private *rsa.PrivateKey
-}
-
-func newSigningKey() (*signingKey, error) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("generate the signing key: %w", err)
-	}
-	return &signingKey{"default-jwt-key-" + strings.ReplaceAll(subaccount.NewGUID(), "-", "")[:10], private}, nil
+func newSigningKey() (*jwt.Key, error) {
+	return jwt.NewKey("default-jwt-key-" + strings.ReplaceAll(subaccount.NewGUID(), "-", "")[:10])
 }
 
 // current gives the key that signs, and makes it the first time.
-func (s *Server) current() (*signingKey, error) {
+func (s *Server) current() (*jwt.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.keys) > 0 {
@@ -94,12 +68,12 @@ const maxKeys = 8
 
 // rotate makes a new key; the tokens of older ones stay good. The caller
 // holds the lock.
-func (s *Server) rotate() (*signingKey, error) {
+func (s *Server) rotate() (*jwt.Key, error) {
 	key, err := newSigningKey()
 	if err != nil {
 		return nil, err
 	}
-	s.keys = append([]*signingKey{key}, s.keys...)
+	s.keys = append([]*jwt.Key{key}, s.keys...)
 	s.keys = s.keys[:min(len(s.keys), maxKeys)]
 	return key, nil
 }
@@ -118,7 +92,7 @@ func (s *Server) sign(c *claims, at fault.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	h := header{Algorithm: "RS256", KeySet: s.o.Origin() + "/token_keys", KeyID: key.id, Type: "JWT"}
+	keySet, id := s.o.Origin()+"/token_keys", key.ID
 	if _, ok := s.o.Faults.Take(at, fault.TokenForged); ok {
 		if key, err = s.forger(); err != nil {
 			return "", err
@@ -126,12 +100,12 @@ func (s *Server) sign(c *claims, at fault.Request) (string, error) {
 	}
 	if _, ok := s.o.Faults.Take(at, fault.TokenForeignIssuer); ok {
 		const elsewhere = "https://other.authentication.example.com"
-		c.Issuer, h.KeySet = elsewhere+"/oauth/token", elsewhere+"/token_keys"
+		c.Issuer, keySet = elsewhere+"/oauth/token", elsewhere+"/token_keys"
 	}
-	return encode(h, c, key.private)
+	return key.Sign(keySet, id, c)
 }
 
-func (s *Server) forger() (*signingKey, error) {
+func (s *Server) forger() (*jwt.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.foreign != nil {
@@ -140,23 +114,6 @@ func (s *Server) forger() (*signingKey, error) {
 	key, err := newSigningKey()
 	s.foreign = key
 	return key, err
-}
-
-// encode signs header and claims with RS256 (RFC 7515, RFC 7518 3.3).
-func encode(h header, c *claims, key *rsa.PrivateKey) (string, error) {
-	head, errHead := json.Marshal(h)
-	payload, errPayload := json.Marshal(c)
-	if err := errors.Join(errHead, errPayload); err != nil {
-		return "", err
-	}
-	enc := base64.RawURLEncoding
-	text := enc.EncodeToString(head) + "." + enc.EncodeToString(payload)
-	sum := sha256.Sum256([]byte(text))
-	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", fmt.Errorf("sign a token: %w", err)
-	}
-	return text + "." + enc.EncodeToString(signature), nil
 }
 
 // maxVerified bounds the tokens whose signature need not be checked again.
@@ -172,8 +129,8 @@ func (s *Server) verify(raw string) (*claims, bool) {
 	if known {
 		return c, true
 	}
-	c, ok := decode(raw, keys)
-	if !ok {
+	c = &claims{}
+	if !jwt.Verify(raw, keys, c) {
 		return nil, false
 	}
 	s.mu.Lock()
@@ -185,78 +142,24 @@ func (s *Server) verify(raw string) (*claims, bool) {
 	return c, true
 }
 
-func decode(raw string, keys []*signingKey) (*claims, bool) {
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 || len(raw) > maxHeader {
-		return nil, false
-	}
-	var h header
-	var c claims
-	if !decodePart(parts[0], &h) || !decodePart(parts[1], &c) || h.Algorithm != "RS256" {
-		return nil, false
-	}
-	signature, err := base64.RawURLEncoding.DecodeString(parts[2])
-	if err != nil {
-		return nil, false
-	}
-	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
-	for _, key := range keys {
-		if key.id == h.KeyID {
-			return &c, rsa.VerifyPKCS1v15(&key.private.PublicKey, crypto.SHA256, sum[:], signature) == nil
-		}
-	}
-	return nil, false
-}
-
-func decodePart(part string, v any) bool {
-	text, err := base64.RawURLEncoding.DecodeString(part)
-	return err == nil && json.Unmarshal(text, v) == nil
-}
-
-// jwk is a published key (wire/sap.md 2.5).
-type jwk struct {
-	Type      string `json:"kty"`
-	Exponent  string `json:"e"`
-	Use       string `json:"use"`
-	ID        string `json:"kid"`
-	Algorithm string `json:"alg"`
-	PEM       string `json:"value"`
-	Modulus   string `json:"n"`
-}
-
-func (s *Server) published() (jwk, error) {
-	key, err := s.current()
-	if err != nil {
-		return jwk{}, err
-	}
-	public := &key.private.PublicKey
-	der, err := x509.MarshalPKIXPublicKey(public)
-	if err != nil {
-		return jwk{}, fmt.Errorf("publish the signing key: %w", err)
-	}
-	enc := base64.RawURLEncoding
-	return jwk{
-		Type: "RSA", Use: "sig", ID: key.id, Algorithm: "RS256",
-		Exponent: enc.EncodeToString(big.NewInt(int64(public.E)).Bytes()),
-		Modulus:  enc.EncodeToString(public.N.Bytes()),
-		PEM:      string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-	}, nil
-}
-
 func (s *Server) tokenKeys(w http.ResponseWriter, r *http.Request) {
-	s.publish(w, r, func(key jwk) any {
+	s.publish(w, r, func(key jwt.Published) any {
 		return struct {
-			Keys []jwk `json:"keys"`
-		}{[]jwk{key}}
+			Keys []jwt.Published `json:"keys"`
+		}{[]jwt.Published{key}}
 	})
 }
 
 func (s *Server) tokenKey(w http.ResponseWriter, r *http.Request) {
-	s.publish(w, r, func(key jwk) any { return key })
+	s.publish(w, r, func(key jwt.Published) any { return key })
 }
 
-func (s *Server) publish(w http.ResponseWriter, r *http.Request, document func(jwk) any) {
-	key, err := s.published()
+func (s *Server) publish(w http.ResponseWriter, r *http.Request, document func(jwt.Published) any) {
+	signing, err := s.current()
+	var key jwt.Published
+	if err == nil {
+		key, err = signing.Public()
+	}
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
 		return

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/jwt"
 	"iflowtest/internal/sandbox/page"
 	"iflowtest/internal/sandbox/subaccount"
 )
@@ -51,8 +52,8 @@ type Server struct {
 	o        Options
 	mux      *http.ServeMux
 	mu       sync.Mutex
-	keys     []*signingKey // newest first
-	foreign  *signingKey   // what forged tokens are signed with
+	keys     []*jwt.Key // newest first
+	foreign  *jwt.Key   // what forged tokens are signed with
 	verified map[string]*claims
 }
 
