@@ -352,6 +352,9 @@ const sandboxConfig = `flows:
         json: {error: "unknown ${request.json.sku}"}
     message-log: {status: COMPLETED, custom-headers: {Sku: "${request.json.sku}"}}
 entitled: {it-rt: [integration-flow, api]}
+users: [{name: auditor, role: space_auditor}]    # space_developer, space_manager, organization_user; password, expired: true
+quota: {organization: 20, space: 10}             # service instances
+provisioning: 100ms
 latency: 5ms
 faults: ["runtime-503:path=/http/orders,count=2"]
 `
@@ -361,11 +364,11 @@ func sandboxPage() []byte {
 	m.linef(`## Parts
 
 Each part has an origin of its own: %s. With `+"`--listen HOST:PORT`"+` they take the ports from PORT on, with port 0 free ones.
-`+"`cloud-foundry`, `uaa`, `token-mtls`, `entitlements` and `destination`"+` keep their places and answer 501 in this version.
+`+"`token-mtls` and `destination`"+` keep their places and answer 501 in this version.
 
 ## What is in it
 
-The org `+"`sandbox`"+` with the instances `+"`sandbox-rt`"+` (plan integration-flow, role ESBMessaging.send, key `+"`sender`"+`) and `+"`sandbox-api`"+` (plan api, key `+"`api`"+`); the user `+"`tester`"+` with the password `+"`tester-9f4c2b`"+` for Basic at the OData API. Integration flows:
+The user `+"`tester`"+` and the client `+"`automation`"+`, both with `+"`tester-9f4c2b`"+`; `+"`tester`"+` may also use Basic at the OData API. The org `+"`sandbox`"+` with the spaces `+"`dev`"+` and `+"`test`"+`; in `+"`dev`"+` the instances `+"`sandbox-rt`"+` (plan integration-flow, role ESBMessaging.send, key `+"`sender`"+`) and `+"`sandbox-api`"+` (plan api, key `+"`api`"+`). The offering `+"`it-rt`"+` with the plans integration-flow and api, both entitled. Integration flows:
 `, code(sandbox.Parts()))
 	m.table("flow", "address", "does")
 	for _, f := range [][3]string{
@@ -384,6 +387,12 @@ The org `+"`sandbox`"+` with the instances `+"`sandbox-rt`"+` (plan integration-
 	}
 	m.linef(`
 The authorization server compares client ID and secret as they come; percent-encoded ones in a Basic header need `+"`X-CF-ENCODED-CREDENTIALS: true`"+`, or `+"`xsuaa-compat: false`"+` in the configuration file. The OData API has IntegrationPackages, MessageProcessingLogs, ServiceEndpoints and IntegrationRuntimeArtifacts.
+
+## Provisioning
+
+`+"`cloud-foundry`"+` and `+"`uaa`"+` are Cloud Foundry's API v3 and its sign-in: `+"`cf api http://127.0.0.1:8787 --skip-ssl-validation`, `cf auth tester tester-9f4c2b`, `cf target -o sandbox -s dev`, `cf create-service it-rt integration-flow my-instance -c '{\"roles\":[\"ESBMessaging.send\"]}' --wait`"+`. Creating, updating and deleting are jobs: each is PROCESSING at the first look, and ends then, or after a second when nobody looks; with `+"`provisioning: 2s`"+` in the configuration file after that time.
+A key is accepted by the authorization server from the end of its job on, with the roles, grant types and token validity of its instance, and refused once it is deleted. Keys with a certificate are signed by an authority of the sandbox's own (`+"`--write-ca FILE`"+`); tokens for them are not there yet. Mistakes in parameters fail the job with the broker's text. The names of keys have at most 32 characters.
+`+"`entitlements`"+` assigns and removes plans of it-rt; a plan that is not entitled is not visible in Cloud Foundry. `+"`--write-keys`"+` writes its key as `+"`entitlements.json`"+`.
 
 ## On the part control
 

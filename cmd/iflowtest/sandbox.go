@@ -109,8 +109,8 @@ func (p *program) sandboxCommand(g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "serve a sandbox tenant until interrupted",
-		Long: `Serve a tenant on loopback: authorization server, integration runtime with
-flows, OData API. It prints the origin of each part, then "ready", and serves
+		Long: `Serve a tenant on loopback: Cloud Foundry with its sign-in, entitlements,
+authorization server, integration runtime with flows, OData API. It prints the origin of each part, then "ready", and serves
 until SIGINT or SIGTERM. http://…/_sandbox/ on the part control shows requests,
 state and faults.`,
 		Example: `  iflowtest sandbox --listen 127.0.0.1:8787 --write-env environments/sandbox.yaml
@@ -126,15 +126,12 @@ state and faults.`,
 	flags.StringVar(&f.writeEnv, "write-env", "", "write the environment to this file, for -e")
 	flags.StringVar(&f.writeKeys, "write-keys", "", "write the service keys to this folder")
 	flags.BoolVar(&f.tls, "tls", false, "speak TLS everywhere (not there yet)")
-	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate authority to this file (not there yet)")
+	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate of the authority that signs client certificates to this file (PEM)")
 	flags.BoolVar(&f.allowRemote, "allow-remote", false, "allow an address that is not loopback")
 	return cmd
 }
 
 func (p *program) serveSandbox(ctx context.Context, g *global, f *sandboxFlags) error {
-	if f.writeCA != "" {
-		return usage("--write-ca: %s", sandbox.ErrNoTLS)
-	}
 	t, err := p.newTenant(g, f.allowRemote, f.tls)
 	if err != nil {
 		return err
@@ -159,12 +156,15 @@ func (p *program) writeTenant(t *sandbox.Tenant, f *sandboxFlags) error {
 		if err := os.MkdirAll(f.writeKeys, 0o700); err != nil {
 			return cannotWrite(f.writeKeys, err)
 		}
-		for _, k := range t.Keys() {
+		for _, k := range append(t.Keys(), t.EntitlementsKey()) {
 			file := filepath.Join(f.writeKeys, k.Name+".json")
 			if err := writePrivate(file, k.JSON); err != nil {
 				return cannotWrite(file, err)
 			}
 		}
+	}
+	if err := writeCA(t, f.writeCA); err != nil {
+		return err
 	}
 	if f.writeEnv == "" {
 		return nil
@@ -174,6 +174,21 @@ func (p *program) writeTenant(t *sandbox.Tenant, f *sandboxFlags) error {
 	}
 	if err := writePrivate(f.writeEnv, t.EnvironmentYAML()); err != nil {
 		return cannotWrite(f.writeEnv, err)
+	}
+	return nil
+}
+
+// writeCA writes the certificate authority, which is no secret.
+func writeCA(t *sandbox.Tenant, file string) error {
+	if file == "" {
+		return nil
+	}
+	ca, err := t.CA()
+	if err == nil {
+		err = os.WriteFile(file, ca, 0o644)
+	}
+	if err != nil {
+		return cannotWrite(file, err)
 	}
 	return nil
 }
