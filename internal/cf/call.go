@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -182,7 +183,10 @@ func (c *Client) exchange(q call) (exchange, *Error) {
 		return x, failure
 	}
 	address, same := resolve(base+"/", q.path)
-	if len(q.path) > 0 && q.path[0] == '/' {
+	if strings.HasPrefix(q.path, "/") {
+		if !isPath(q.path) {
+			return x, &Error{Kind: KindRequest, Message: fmt.Sprintf("%s: the GUID is missing or none: %q", q.doing, cut(q.path, maxText)), Cure: "check where the GUID comes from; nothing was sent"}
+		}
 		address, same = base+q.path, true
 	}
 	if !same {
@@ -193,6 +197,18 @@ func (c *Client) exchange(q call) (exchange, *Error) {
 	}
 	x.address = address
 	return x, nil
+}
+
+// isPath tells whether a path below the API names what it seems to name: a GUID
+// that is empty or ".." would make it another.
+func isPath(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	for part := range strings.SplitSeq(path[1:], "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 // sending finds out whether a request left: a connection that never came about

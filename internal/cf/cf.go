@@ -122,7 +122,7 @@ func (c *Client) warn(texts []string) {
 	const most = 1000
 	for _, text := range texts {
 		c.mu.Lock()
-		known := c.warned[text] || len(c.warned) >= most
+		known := text == "" || c.warned[text] || len(c.warned) >= most
 		c.warned[text] = true
 		c.mu.Unlock()
 		if !known {
