@@ -392,7 +392,7 @@ The authorization server compares client ID and secret as they come; percent-enc
 
 `+"`cloud-foundry`"+` and `+"`uaa`"+` are Cloud Foundry's API v3 and its sign-in: `+"`cf api http://127.0.0.1:8787 --skip-ssl-validation`, `cf auth tester tester-9f4c2b`, `cf target -o sandbox -s dev`, `cf create-service it-rt integration-flow my-instance -c '{\"roles\":[\"ESBMessaging.send\"]}' --wait`"+`. Creating, updating and deleting are jobs: each is PROCESSING at the first look, and ends then, or after a second when nobody looks; with `+"`provisioning: 2s`"+` in the configuration file after that time.
 A key is accepted by the authorization server from the end of its job on, with the roles, grant types and token validity of its instance, and refused once it is deleted. Keys with a certificate are signed by an authority of the sandbox's own (`+"`--write-ca FILE`"+`); tokens for them are not there yet. Mistakes in parameters fail the job with the broker's text. The names of keys have at most 32 characters.
-`+"`entitlements`"+` assigns and removes plans of it-rt; a plan that is not entitled is not visible in Cloud Foundry. `+"`--write-keys`"+` writes its key as `+"`entitlements.json`"+`.
+`+"`entitlements`"+` assigns and removes plans of it-rt; a plan that is not entitled is not visible in Cloud Foundry. Its key is in the environment (`+"`--write-env`"+`).
 
 ## On the part control
 

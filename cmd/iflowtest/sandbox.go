@@ -110,9 +110,9 @@ func (p *program) sandboxCommand(g *global) *cobra.Command {
 		Use:   "sandbox",
 		Short: "serve a sandbox tenant until interrupted",
 		Long: `Serve a tenant on loopback: Cloud Foundry with its sign-in, entitlements,
-authorization server, integration runtime with flows, OData API. It prints the origin of each part, then "ready", and serves
-until SIGINT or SIGTERM. http://…/_sandbox/ on the part control shows requests,
-state and faults.`,
+authorization server, integration runtime with flows, OData API. It prints the
+origin of each part, then "ready", and serves until SIGINT or SIGTERM.
+http://…/_sandbox/ on the part control shows requests, state and faults.`,
 		Example: `  iflowtest sandbox --listen 127.0.0.1:8787 --write-env environments/sandbox.yaml
   iflowtest sandbox --write-keys keys --fault token-short:seconds=2`,
 		Args: cobra.NoArgs,
@@ -156,7 +156,7 @@ func (p *program) writeTenant(t *sandbox.Tenant, f *sandboxFlags) error {
 		if err := os.MkdirAll(f.writeKeys, 0o700); err != nil {
 			return cannotWrite(f.writeKeys, err)
 		}
-		for _, k := range append(t.Keys(), t.EntitlementsKey()) {
+		for _, k := range t.Keys() {
 			file := filepath.Join(f.writeKeys, k.Name+".json")
 			if err := writePrivate(file, k.JSON); err != nil {
 				return cannotWrite(file, err)

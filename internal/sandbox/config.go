@@ -85,7 +85,7 @@ type configReader struct {
 // with its place in file, and gives a configuration only when nothing is.
 func ParseConfig(file string, data []byte) (*Config, diag.List) {
 	r, top := newReader(file, data)
-	c := &configReader{reader: r, instances: []string{"sandbox-rt", "sandbox-api"}, keys: []string{"sender", "api", "entitlements"}, users: []string{subaccount.UserName}}
+	c := &configReader{reader: r, instances: []string{"sandbox-rt", "sandbox-api"}, keys: []string{"sender", "api"}, users: []string{subaccount.UserName}}
 	if deployed, err := iflow.New(iflow.Options{}); err == nil {
 		for _, f := range deployed.Flows() {
 			c.flowIDs = append(c.flowIDs, f.ID)

@@ -125,6 +125,7 @@ func (t *Tenant) getState(w http.ResponseWriter, _ *http.Request) {
 
 func (t *Tenant) state() state {
 	var s state
+	s.CloudFoundry.ServiceInstances = []instanceState{}
 	keys := map[string][]string{}
 	for _, k := range t.subaccount.AllKeys() {
 		keys[k.Instance.GUID] = append(keys[k.Instance.GUID], strings.TrimSuffix(k.Name+" "+unfinished(k.Operation), " "))

@@ -131,21 +131,19 @@ func (t *Tenant) Environment(path func(key string) string) []byte {
 	fmt.Fprintf(&b, "target:\n  runtime: %s\n  api: %s/api/v1\n", t.URL(Runtime), t.URL(API))
 	fmt.Fprintf(&b, "  cloud-foundry:\n    api: %s\n    org: %s\n    space: %s\n    username: %s\n    password: %s\n",
 		t.URL(CloudFoundry), subaccount.Organization, subaccount.DefaultSpace, subaccount.UserName, subaccount.Password)
-	reference := func(name string, document []byte) string {
-		if path != nil {
-			return quote(path(name))
-		}
-		return quote(strings.TrimSuffix(string(document), "\n"))
-	}
 	service := t.subaccount.ServiceKey()
-	fmt.Fprintf(&b, "  entitlements:\n    service-key: %s\n    subaccount: %s\ncredentials:\n", reference(service.Name, t.serviceJSON(service, "")), t.subaccount.GUID)
+	fmt.Fprintf(&b, "  entitlements:\n    service-key: %s\n    subaccount: %s\ncredentials:\n", quote(strings.TrimSuffix(string(t.serviceJSON(service, "")), "\n")), t.subaccount.GUID)
 	named := map[string]bool{}
 	for _, k := range t.subaccount.Keys() {
 		if named[k.Name] {
 			continue // a key of another instance: the older one has the name
 		}
 		named[k.Name] = true
-		fmt.Fprintf(&b, "  %s:\n    service-key: %s\n", k.Name, reference(k.Name, t.keyJSON(k, "")))
+		value := strings.TrimSuffix(string(t.keyJSON(k, "")), "\n")
+		if path != nil {
+			value = path(k.Name)
+		}
+		fmt.Fprintf(&b, "  %s:\n    service-key: %s\n", k.Name, quote(value))
 	}
 	return b.Bytes()
 }

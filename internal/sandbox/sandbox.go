@@ -175,10 +175,13 @@ func (t *Tenant) front(part string, h http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		seen := &recorder{ResponseWriter: w, log: &t.requests, entry: t.entry(part, r)}
-		at := fault.Request{Part: part, Path: r.URL.Path}
+		at := fault.Request{Part: part, Path: r.URL.Path, Method: r.Method}
 		if f, ok := t.faults.Take(at, fault.ConnectionReset, fault.Runtime503); ok {
 			if f.Name == fault.ConnectionReset {
 				seen.record(0)
+				if f.Lost == fault.LostAnswer {
+					h.ServeHTTP(&held{header: http.Header{}}, r)
+				}
 				reset(w)
 			}
 			retryAfter(w, f)

@@ -151,7 +151,7 @@ const requestLimit = 20_000
 // cf-429 says that it is exceeded (wire/sap.md 3.8).
 func (s *Server) limited(w http.ResponseWriter, r *http.Request) bool {
 	now := s.o.Faults.Now()
-	f, exceeded := s.o.Faults.Take(fault.Request{Part: Part, Path: r.URL.Path}, fault.CF429)
+	f, exceeded := s.o.Faults.Take(fault.Request{Part: Part, Path: r.URL.Path, Method: r.Method}, fault.CF429)
 	remaining := max(0, requestLimit-s.requests.Add(1))
 	if exceeded {
 		remaining = 0

@@ -3,7 +3,6 @@ package cloudfoundry
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/subaccount"
@@ -89,9 +88,6 @@ func instanceFields() map[string][]string {
 	fields["service_plan.service_offering.service_broker"] = brokerFields()
 	return fields
 }
-
-// cutRelation splits relationships.NAME.
-func cutRelation(name string) (key, relation string, is bool) { return strings.Cut(name, ".") }
 
 // included gives what fields[…] asks for of the instances of an answer, and of
 // no others: clients take the first there is (wire/sap.md 3.10).

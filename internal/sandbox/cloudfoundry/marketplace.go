@@ -2,6 +2,7 @@ package cloudfoundry
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"iflowtest/internal/sandbox/subaccount"
@@ -141,12 +142,8 @@ func brokerFields() []string { return []string{"guid", "name"} }
 func fieldsOf(asked []string, values map[string]any) map[string]any {
 	shown := map[string]any{}
 	for _, name := range asked {
-		key, _, _ := cutRelation(name)
-		if key == "relationships" {
-			shown[key] = values[name]
-			continue
-		}
-		shown[name] = values[name]
+		key, _, _ := strings.Cut(name, ".") // as in relationships.service_offering
+		shown[key] = values[name]
 	}
 	return shown
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"iflowtest/internal/sandbox/subaccount"
 )
@@ -69,7 +70,7 @@ func (s *Server) legacyInfo(c *call) (*answer, error) {
 // getJob shows how far a job is (wire/sap.md 3.4).
 func (s *Server) getJob(c *call) (*answer, error) {
 	job, there := s.o.Subaccount.Look(c.PathValue("guid"))
-	if !there {
+	if !there || !strings.HasPrefix(job.Operation, "service_") {
 		return nil, notFound("Job not found")
 	}
 	shown := struct {
@@ -96,7 +97,7 @@ func (s *Server) getJob(c *call) (*answer, error) {
 }
 
 func bindingJob(operation string) bool {
-	return operation == "service_credential_binding.create" || operation == "service_credential_binding.delete"
+	return strings.HasPrefix(operation, "service_credential_binding.")
 }
 
 // jobError gives the error of a job that failed.

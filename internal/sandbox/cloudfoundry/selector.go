@@ -2,8 +2,8 @@ package cloudfoundry
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
+	"strings"
 )
 
 // selector is a label selector: every requirement must hold.
@@ -33,11 +33,10 @@ func (s selector) matches(labels map[string]string) bool {
 	return true
 }
 
-// token is a piece of a selector: a word, or one of , ( ) = == != !.
-var token = regexp.MustCompile(`^(?:\s+|,|\(|\)|==?|!=|!|[-_.A-Za-z0-9]+(?:/[-_.A-Za-z0-9]+)?)`)
-
-// word is what a key or a value is.
-var word = regexp.MustCompile(`^[-_.A-Za-z0-9]`)
+// inWord reports whether a word may hold the character.
+func inWord(c byte) bool {
+	return c == '-' || c == '_' || c == '.' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
 
 // tokens reads a selector one token after the other.
 type tokens struct {
@@ -45,29 +44,61 @@ type tokens struct {
 	at   int
 }
 
-// next gives the next token that is not blank; "" at the end.
+// next gives the next token that is not blank: a word, or one of , ( ) = ==
+// != !; "" at the end.
 func (t *tokens) next() (string, error) {
-	for t.at < len(t.text) {
-		found := token.FindString(t.text[t.at:])
-		if found == "" {
-			return "", fmt.Errorf("disallowed character(s), got %q", t.text[:t.at]+"<<"+t.text[t.at:]+">>")
-		}
-		t.at += len(found)
-		if found[0] != ' ' && found[0] != '\t' && found[0] != '\n' && found[0] != '\r' && found[0] != '\f' && found[0] != '\v' {
-			return found, nil
-		}
+	for t.at < len(t.text) && strings.IndexByte(" \t\r\n\f\v", t.text[t.at]) >= 0 {
+		t.at++
 	}
-	return "", nil
+	rest := t.text[t.at:]
+	size := 0
+	switch {
+	case rest == "":
+		return "", nil
+	case strings.HasPrefix(rest, "==") || strings.HasPrefix(rest, "!="):
+		size = 2
+	case strings.IndexByte(",()=!", rest[0]) >= 0:
+		size = 1
+	default:
+		size = wordLength(rest)
+	}
+	if size == 0 {
+		return "", fmt.Errorf("disallowed character(s), got %q", t.text[:t.at]+"<<"+rest+">>")
+	}
+	t.at += size
+	return rest[:size], nil
+}
+
+// wordLength gives the length of the word at the beginning, which may have one
+// slash with something on either side.
+func wordLength(text string) int {
+	n := 0
+	for n < len(text) && inWord(text[n]) {
+		n++
+	}
+	if n == 0 || n == len(text) || text[n] != '/' {
+		return n
+	}
+	end := n + 1
+	for end < len(text) && inWord(text[end]) {
+		end++
+	}
+	if end == n+1 {
+		return n
+	}
+	return end
 }
 
 // word gives the next token, which must be a word.
 func (t *tokens) word(what string) (string, error) {
 	found, err := t.next()
-	if err == nil && !word.MatchString(found) {
+	if err == nil && !isWord(found) {
 		err = fmt.Errorf("expecting %s, got %q", what, found)
 	}
 	return found, err
 }
+
+func isWord(token string) bool { return token != "" && inWord(token[0]) }
 
 // parseSelector reads a label selector: KEY, !KEY, KEY=VALUE, KEY==VALUE,
 // KEY!=VALUE, KEY in (A,B), KEY notin (A,B), with commas between them.
@@ -102,7 +133,7 @@ func (t *tokens) requirement() (r requirement, end string, err error) {
 		end, err = t.next()
 		return r, end, err
 	}
-	if !word.MatchString(first) {
+	if !isWord(first) {
 		return r, "", fmt.Errorf("expecting a key or '!', got %q", first)
 	}
 	r.key = first

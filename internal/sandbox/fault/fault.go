@@ -42,6 +42,10 @@ const (
 	ClockSkew          = "clock-skew"
 )
 
+// LostAnswer is the value of the argument lost for a request that is handled
+// and gets no answer.
+const LostAnswer = "answer"
+
 // ErrNotBuilt is wrapped by the error for a fault whose part of the tenant is
 // not built yet.
 var ErrNotBuilt = errors.New("not there yet")
@@ -82,10 +86,10 @@ func Docs() []Doc {
 		{ProvisionSlow, "cloud-foundry", "", []string{"seconds", "name"}, 30 * time.Second, "creating or updating takes seconds (default 30)", true},
 		{ProvisionStuck, "cloud-foundry", "", []string{"name"}, 0, "creating or updating never ends", true},
 		{DeleteFails, "cloud-foundry", "", []string{"name"}, 0, "deleting an instance or a key fails in its job", true},
-		{CF429, "cloud-foundry", "", []string{"retry-after"}, time.Second, "Cloud Foundry answers 429 with Retry-After (seconds, default 1)", true},
+		{CF429, "cloud-foundry", "", []string{"retry-after", "method"}, time.Second, "Cloud Foundry answers 429 with Retry-After (seconds, default 1)", true},
 		{Runtime503, flows, "", []string{"retry-after"}, 0, "the runtime answers 503; with retry-after it says when to come back", true},
-		{ConnectionReset, everywhere, "", nil, 0, "the connection is reset instead of an answer; with path or part elsewhere than at the runtime", true},
-		{TruncatedBody, everywhere, "", nil, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime", true},
+		{ConnectionReset, everywhere, "", []string{"method", "lost"}, 0, "the connection is reset instead of an answer, before the request is handled or, with lost=answer, after; with path or part elsewhere than at the runtime", true},
+		{TruncatedBody, everywhere, "", []string{"method"}, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime", true},
 		{LogLate, flows, "", []string{"seconds"}, 5 * time.Second, "message logs appear seconds (default 5) after the flow's end", true},
 		{ClockSkew, "", "", []string{"seconds"}, 5 * time.Minute, "the clock of the tenant is seconds (default 300, may be negative) ahead", true},
 	}
@@ -114,6 +118,11 @@ type Fault struct {
 	Duration time.Duration
 	// Key and Client narrow secret-revoked.
 	Key, Client string
+	// Method, when not empty, is the only method it shows on.
+	Method string
+	// Lost is what connection-reset takes away: "request", as does an empty
+	// one, or "answer", when the request has been handled.
+	Lost string
 	// Names narrows a fault of provisioning: a pattern, as path.Match has it,
 	// that the name of the instance or key must match.
 	Names string
@@ -199,6 +208,16 @@ func (f *Fault) set(key, value string) string {
 		f.Key = value
 	case "client":
 		f.Client = value
+	case "method":
+		if value != strings.ToUpper(value) {
+			return fmt.Sprintf("method %q: want it in capitals", value)
+		}
+		f.Method = value
+	case "lost":
+		if value != "request" && value != LostAnswer {
+			return fmt.Sprintf("lost %q: want request or answer", value)
+		}
+		f.Lost = value
 	case "name":
 		if _, err := path.Match(value, ""); err != nil {
 			return fmt.Sprintf("name %q: want a pattern with *, ? and [a-z] that is closed", value)
@@ -272,6 +291,8 @@ func (f Fault) String() string {
 	}
 	add("key", f.Key)
 	add("client", f.Client)
+	add("method", f.Method)
+	add("lost", f.Lost)
 	add("name", f.Names)
 	if len(args) == 0 {
 		return f.Name
@@ -285,6 +306,9 @@ func (f Fault) matches(r Request) bool {
 		return false
 	}
 	if f.Part != "" && f.Part != r.Part {
+		return false
+	}
+	if f.Method != "" && f.Method != r.Method {
 		return false
 	}
 	if f.Names != "" {

@@ -23,6 +23,8 @@ func TestParse(t *testing.T) {
 		{"secret-revoked:client=sb-1!b2|it-rt-x!b3,part=token", "secret-revoked:part=token,client=sb-1!b2|it-rt-x!b3"},
 		{"connection-reset:part=api", "connection-reset:part=api"},
 		{"clock-skew:seconds=-90", "clock-skew:seconds=-90"},
+		{"provision-slow:name=smoke-*,seconds=3,count=1", "provision-slow:count=1,seconds=3,name=smoke-*"},
+		{"connection-reset:lost=answer,method=POST,part=cloud-foundry", "connection-reset:part=cloud-foundry,method=POST,lost=answer"},
 		{"log-late:path=/http/*", "log-late:path=/http/*"},
 	} {
 		f, err := Parse(test.text)
@@ -62,6 +64,8 @@ func TestParseSaysEverythingThatIsWrong(t *testing.T) {
 		{"token-slow:seconds=-1", []string{`want a number of seconds from 0`}},
 		{"token-slow:seconds=NaN", []string{`want a number of seconds`}},
 		{"token-slow:seconds=1e300", []string{`want a number of seconds`}},
+		{"provision-fails:name=[,seconds=1", []string{`name "[": want a pattern`, `unknown argument "seconds"`}},
+		{"connection-reset:lost=all,method=post", []string{`lost "all": want request or answer`, `method "post": want it in capitals`}},
 		{"clock-skew:count=1", []string{`unknown argument "count"; it takes seconds`}},
 	} {
 		_, err := Parse(test.text)
@@ -168,6 +172,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("token-slow:seconds=1e-9")
 	f.Add("token-slow:seconds=270.256")
 	f.Add("token-slow:seconds=nan")
+	f.Add("delete-fails:name=a-[0-9]*,path=/v3/*")
+	f.Add("connection-reset:method=POST,lost=answer,part=uaa")
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := Parse(text)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 type Request struct {
 	// Part is the part of the tenant that was asked.
 	Part string
-	// Path is the path of the request.
-	Path string
+	// Path is the path of the request, Method its method.
+	Path, Method string
 	// Key and Client are the service key and the client ID it came with, where
 	// they are known.
 	Key, Client string

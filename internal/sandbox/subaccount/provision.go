@@ -404,6 +404,9 @@ func (s *Subaccount) Unbind(guid string, run Run) (Job, error) {
 	k.Operation = s.operation(Delete, InProgress, "")
 	s.keys[instance][guid] = &k
 	return s.begin("service_credential_binding.delete", guid, run, func(err error) error {
+		if _, there := s.keys[instance][guid]; !there {
+			return nil // it went with its instance
+		}
 		if err != nil {
 			return s.endKey(instance, guid, Delete, err, nil)
 		}
