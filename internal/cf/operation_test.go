@@ -441,7 +441,10 @@ func TestNoSecretsInErrors(t *testing.T) {
 			if !ok {
 				t.Fatalf("got %v", err)
 			}
-			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", *e), fmt.Sprintf("%+v", c)} {
+			c.mu.Lock()
+			state := fmt.Sprintf("%+v %+v", c.config, c.token)
+			c.mu.Unlock()
+			for _, text := range []string{err.Error(), fmt.Sprintf("%+v", *e), state} {
 				for _, s := range []string{password, tokenNumber(1), "refresh-1"} {
 					if strings.Contains(text, s) {
 						t.Errorf("a secret in %s", text)
