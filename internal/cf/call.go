@@ -76,7 +76,9 @@ func (c *Client) patiently(ctx context.Context, x exchange) (*httpx.Response, *E
 		}
 		c.config.Waiting(x.doing+": "+reason, wait)
 		if err := httpx.Sleep(ctx, wait); err != nil {
-			return nil, transport(x.doing+": waiting "+wait.String()+" after "+reason, x.method, x.address, httpx.Explain(err, ctx, x.method, x.address))
+			failure := transport(x.doing+": waiting "+wait.String()+" after "+reason, x.method, x.address, httpx.Explain(err, ctx, x.method, x.address))
+			failure.waited = true
+			return nil, failure
 		}
 	}
 }
@@ -228,6 +230,9 @@ func (s *sending) watch(ctx context.Context, wanted bool) context.Context {
 func (s *sending) maybe(err *Error) bool {
 	switch err.Kind {
 	case KindRefusedOrigin, KindRequest, KindRateLimited:
+		return false
+	}
+	if err.waited { // what creates waits only after 429, which refuses it
 		return false
 	}
 	return s.got.Load() || !s.wanted.Load()

@@ -87,7 +87,8 @@ type Error struct {
 	// Err is what lies below; may be nil.
 	Err error
 
-	created bool
+	created bool // MaybeCreated
+	waited  bool // the end came while nothing was under way
 }
 
 // Error gives the message.

@@ -155,12 +155,14 @@ func (c *Client) instances(ctx context.Context, doing string, q Query) ([]Instan
 	return found, nil
 }
 
-// picks checks names and offerings here too: the API has no filter for
-// offerings, and one that overlooks a filter must not widen what is deleted.
+// picks checks here too: the API has no filter for offerings, and one that
+// overlooks a filter must not widen what is deleted.
 func (q Query) picks(i Instance) bool {
 	named := len(q.Names) == 0 || slices.Contains(q.Names, i.Name)
+	placed := len(q.SpaceGUIDs) == 0 || i.SpaceGUID == "" || slices.Contains(q.SpaceGUIDs, i.SpaceGUID)
 	offered := len(q.Offerings) == 0 || slices.ContainsFunc(q.Offerings, func(o string) bool { return strings.EqualFold(o, i.Offering) })
-	return named && offered
+	planned := len(q.Plans) == 0 || i.Plan == "" || slices.ContainsFunc(q.Plans, func(p string) bool { return strings.EqualFold(p, i.Plan) })
+	return named && placed && offered && planned
 }
 
 // Instance finds a service instance of a space by its name (wire/sap.md 3.5).

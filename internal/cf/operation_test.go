@@ -297,6 +297,17 @@ func TestLostAnswers(t *testing.T) {
 			})
 		})
 	}
+	synctest.Test(t, func(t *testing.T) { // the end comes while 429 is waited for
+		w := newWire(t)
+		w.on(path, answer(429, "", "Retry-After", "10"))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err := w.tester().CreateInstance(ctx, CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
+		failure(t, err, KindInterrupted)
+		if MaybeCreated(err) {
+			t.Error("a create that was refused with 429 is taken for one that was lost")
+		}
+	})
 	if MaybeCreated(nil) || MaybeCreated(errReset) || MaybeCreated(&NotFoundError{}) {
 		t.Error("other errors are taken for a create")
 	}

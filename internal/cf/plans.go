@@ -114,9 +114,9 @@ func pick(resources []named, guid string) named {
 
 // noPlan says what there is instead of a plan.
 func (c *Client) noPlan(ctx context.Context, space, offering, plan string) error {
-	in := "what is visible in the space"
+	in := "in the space"
 	if space == "" {
-		in = "what is visible to the user"
+		in = "to the user"
 	}
 	plans, err := c.plans(ctx, "list the plans that are visible", space, "", "")
 	if err != nil {
@@ -132,5 +132,5 @@ func (c *Client) noPlan(ctx context.Context, space, offering, plan string) error
 	if len(siblings) == 0 {
 		return notFound(ServiceOffering, offering, in, slices.DeleteFunc(offerings, func(o string) bool { return o == "" }), cureEntitle)
 	}
-	return notFound(ServicePlan, plan, fmt.Sprintf("offering %q of %s", offering, in), siblings, cureEntitle)
+	return notFound(ServicePlan, plan, fmt.Sprintf("%s (offering %q)", in, offering), siblings, cureEntitle)
 }

@@ -174,8 +174,8 @@ func TestPlan(t *testing.T) {
 		existing       []string
 		message        string
 	}{
-		{"it-rt", "premium", ServicePlan, []string{"api", "integration-flow"}, `service plan "premium" does not exist in offering "it-rt" of what is visible in the space`},
-		{"it-xx", "api", ServiceOffering, []string{"it-rt", "xsuaa"}, `service offering "it-xx" does not exist in what is visible in the space`},
+		{"it-rt", "premium", ServicePlan, []string{"api", "integration-flow"}, `service plan "premium" is not visible in the space (offering "it-rt"); visible are "api", "integration-flow"`},
+		{"it-xx", "api", ServiceOffering, []string{"it-rt", "xsuaa"}, `service offering "it-xx" is not visible in the space; visible are "it-rt", "xsuaa"`},
 	} {
 		_, err := c.Plan(t.Context(), "s-1", c2.offering, c2.plan)
 		missing, ok := errors.AsType[*NotFoundError](err)

@@ -44,7 +44,7 @@ func (t token) fresh() bool {
 // there is none that is good (wire/sap.md 3.2): renewed 30 s ahead of its end,
 // once however many ask.
 func (c *Client) authorize(ctx context.Context, doing, refused string) (string, *Error) {
-	for range 3 { // another's flight may end with the token that is refused
+	for range 2 { // another's flight may end with the token that is refused
 		c.mu.Lock()
 		if refused != "" && c.token.access.Reveal() == refused {
 			c.token.held = false
@@ -60,10 +60,14 @@ func (c *Client) authorize(ctx context.Context, doing, refused string) (string, 
 		if err := c.flight.do(ctx, c.signIn); err != nil {
 			return "", c.signInError(ctx, doing, err)
 		}
+		c.mu.Lock()
+		t = c.token
+		c.mu.Unlock()
+		if got := t.access.Reveal(); got != refused {
+			return got, nil
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.token.access.Reveal(), nil
+	return refused, nil
 }
 
 // signInError makes the error of one caller: its own end, or that of the flight.
@@ -237,6 +241,9 @@ func (c *Client) readGrant(g grant, r *httpx.Response) (token, *Error) {
 		return token{}, unexpected(g.doing, r, "the sign-in server gives a token that holds other characters than tokens have")
 	}
 	t := newToken(a.Access, a.Refresh, time.Duration(min(max(a.ExpiresIn, 0), 1e9))*time.Second, r.Started)
+	if !t.fresh() { // by a clock that goes wrong: it is good until it is refused
+		t.renew = time.Time{}
+	}
 	if a.Refresh == "" {
 		t.refresh = g.refresh
 	}

@@ -294,6 +294,23 @@ func TestSignInWaits(t *testing.T) {
 	})
 }
 
+// TestWrongClock: a token that is over by this machine's clock, with no word of
+// its life, is used until it is refused, and not fetched for each request.
+func TestWrongClock(t *testing.T) {
+	w := newWire(t)
+	w.on("POST login.cf.test/oauth/token", answer(200, `{"access_token":"`+expiring(time.Unix(1000, 0))+`","token_type":"bearer"}`))
+	w.on("GET api.cf.test/v3/spaces", answer(200, list("")))
+	c := w.tester()
+	for range 3 {
+		if _, err := c.Spaces(t.Context(), "o"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(w.signIns()); n != 1 {
+		t.Errorf("got %d sign-ins, want 1", n)
+	}
+}
+
 func TestNoSignIn(t *testing.T) {
 	_, err := newWire(t).client(Config{API: apiURL}).Spaces(t.Context(), "o")
 	failure(t, err, KindSignIn)

@@ -33,7 +33,7 @@ const maxExisting = 20
 // may see, and what there is instead.
 type NotFoundError struct {
 	// Kind and Name are what was looked for; In is where, in words, such as
-	// `space "dev"`; empty: nowhere in particular.
+	// "the space"; empty: nowhere in particular.
 	Kind     Resource
 	Name, In string
 	// Existing are names that there are, sorted, at most 20; More counts the
@@ -46,6 +46,9 @@ type NotFoundError struct {
 
 // Error names what is not there and what is.
 func (e *NotFoundError) Error() string {
+	if e.Kind == ServicePlan || e.Kind == ServiceOffering {
+		return e.invisible()
+	}
 	text := fmt.Sprintf("%s %q does not exist", e.Kind, e.Name)
 	if e.In != "" {
 		text += " in " + e.In
@@ -54,6 +57,15 @@ func (e *NotFoundError) Error() string {
 		return text + ", or the user may not see it; there is none that the user may see"
 	}
 	return text + ", or the user may not see it; there is " + quotedList(e.Existing, e.More)
+}
+
+// invisible words it for plans and offerings, which exist, but not for everybody.
+func (e *NotFoundError) invisible() string {
+	text := fmt.Sprintf("%s %q is not visible %s; ", e.Kind, e.Name, e.In)
+	if len(e.Existing) == 0 {
+		return text + "none is"
+	}
+	return text + "visible are " + quotedList(e.Existing, e.More)
 }
 
 func notFound(kind Resource, name, in string, existing []string, cure string) *NotFoundError {

@@ -32,7 +32,7 @@ type Key struct {
 }
 
 // ParseKey reads a service key, as downloaded from the cockpit or printed by
-// cf or btp. The error says everything that is wrong and holds no value of the
+// cf or btp (wire/sap.md 4.2). The error says everything that is wrong and holds no value of the
 // key.
 func ParseKey(name string, data []byte) (Key, error) {
 	parsed, err := servicekey.Parse(name, data)
