@@ -85,12 +85,7 @@ func (s *Server) listBindings(c *call) (*answer, error) {
 	if kinds, asked := q.list("type"); asked && kinds[0] != "app" && kinds[0] != "key" {
 		return nil, badQuery("Type must be one of 'app', 'key'")
 	}
-	var found []*subaccount.Key
-	for _, k := range s.o.Subaccount.AllKeys() {
-		if sees(c.user) && s.takesKey(q, k) {
-			found = append(found, k)
-		}
-	}
+	found := s.o.Subaccount.FindKeys(func(k *subaccount.Key) bool { return sees(c.user) && s.takesKey(q, k) })
 	return list(s, c, q, found, func(k *subaccount.Key) sortKey { return sortKey{k.Name, k.Created, k.Updated} },
 		func(k *subaccount.Key) any { return s.binding(k) }, func(page []*subaccount.Key) any { return s.bindingIncluded(q, page) })
 }

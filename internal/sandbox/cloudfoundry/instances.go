@@ -173,12 +173,7 @@ func (s *Server) listInstances(c *call) (*answer, error) {
 	if kinds, asked := q.list("type"); asked && kinds[0] != "managed" && kinds[0] != "user-provided" {
 		return nil, badQuery("Type must be one of 'managed', 'user-provided'")
 	}
-	var found []*subaccount.Instance
-	for _, i := range s.o.Subaccount.Instances() {
-		if sees(c.user) && s.takesThis(q, i) {
-			found = append(found, i)
-		}
-	}
+	found := s.o.Subaccount.FindInstances(func(i *subaccount.Instance) bool { return sees(c.user) && s.takesThis(q, i) })
 	return list(s, c, q, found, instanceKey, func(i *subaccount.Instance) any { return s.instance(i) },
 		func(page []*subaccount.Instance) any { return s.included(q, page) })
 }

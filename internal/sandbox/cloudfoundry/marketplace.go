@@ -191,12 +191,7 @@ func (s *Server) getOffering(c *call) (*answer, error) {
 // uses reports whether there is an instance of the plan; "" is any plan. What
 // there are instances of stays visible.
 func (s *Server) uses(plan string) bool {
-	for _, i := range s.o.Subaccount.Instances() {
-		if cmp.Or(plan, i.Plan) == i.Plan {
-			return true
-		}
-	}
-	return false
+	return len(s.o.Subaccount.FindInstances(func(i *subaccount.Instance) bool { return cmp.Or(plan, i.Plan) == i.Plan })) > 0
 }
 
 type servicePlan struct {

@@ -43,6 +43,7 @@ type query struct {
 	include    []string
 	fields     map[string][]string
 	selector   selector
+	lists      map[string][]string // each value, split
 }
 
 // parseQuery reads and checks a query.
@@ -51,7 +52,10 @@ func parseQuery(raw string, r rules) (*query, error) {
 	if err != nil {
 		return nil, badQuery("the query is not well formed")
 	}
-	q := &query{values: values, page: 1, size: defaultPage, fields: map[string][]string{}}
+	q := &query{values: values, page: 1, size: defaultPage, fields: map[string][]string{}, lists: map[string][]string{}}
+	for name := range values {
+		q.lists[name] = split(values.Get(name))
+	}
 	if err := r.known(values); err != nil {
 		return nil, err
 	}
@@ -177,6 +181,9 @@ func (r rules) readSelector(q *query) error {
 // written %2C once more.
 func split(text string) []string {
 	values := strings.Split(text, ",")
+	if !strings.Contains(text, "%") {
+		return values
+	}
 	for i, v := range values {
 		values[i] = strings.NewReplacer("%2C", ",", "%2c", ",").Replace(v)
 	}
@@ -185,10 +192,8 @@ func split(text string) []string {
 
 // list gives the values of a filter, and whether it was asked for.
 func (q *query) list(name string) ([]string, bool) {
-	if !q.values.Has(name) {
-		return nil, false
-	}
-	return split(q.values.Get(name)), true
+	values, asked := q.lists[name]
+	return values, asked
 }
 
 // takes reports whether the filter lets the value pass; one that was not

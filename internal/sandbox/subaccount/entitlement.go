@@ -58,11 +58,8 @@ func (s *Subaccount) Entitle(assign, remove []string, run Run) Job {
 		}
 		var errs []error
 		for _, plan := range remove {
-			for _, i := range s.sorted() {
-				if i.Plan == plan {
-					errs = append(errs, fmt.Errorf("service plan %s of it-rt cannot be removed: the service instance %s uses it", plan, i.Name))
-					break
-				}
+			if users := s.sorted(func(i *Instance) bool { return i.Plan == plan }); len(users) > 0 {
+				errs = append(errs, fmt.Errorf("service plan %s of it-rt cannot be removed: the service instance %s uses it", plan, users[0].Name))
 			}
 		}
 		if err := errors.Join(errs...); err != nil {

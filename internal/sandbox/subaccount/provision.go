@@ -340,10 +340,9 @@ func (s *Subaccount) unused(c *Certificate) error {
 	if c == nil || !c.External {
 		return nil
 	}
-	for _, k := range s.allKeys() {
-		if k.Certificate != nil && k.Certificate.Fingerprint == c.Fingerprint {
-			return errors.New("X.509: the certificate is used by another service key")
-		}
+	used := s.findKeys(func(k *Key) bool { return k.Certificate != nil && k.Certificate.Fingerprint == c.Fingerprint })
+	if len(used) > 0 {
+		return errors.New("X.509: the certificate is used by another service key")
 	}
 	return nil
 }

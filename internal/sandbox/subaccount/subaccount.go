@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -315,10 +314,8 @@ func (s *Subaccount) put(i *Instance) {
 
 // named finds an instance by its name. The caller holds the lock.
 func (s *Subaccount) named(name string) *Instance {
-	for _, i := range s.sorted() {
-		if i.Name == name {
-			return i
-		}
+	for _, i := range s.sorted(func(i *Instance) bool { return i.Name == name }) {
+		return i
 	}
 	return nil
 }
@@ -382,10 +379,8 @@ func (k *Key) withSecret(secret string) {
 // keyNamed finds a key by its name, the oldest first. The caller holds the
 // lock.
 func (s *Subaccount) keyNamed(name string) *Key {
-	for _, k := range s.allKeys() {
-		if k.Name == name {
-			return k
-		}
+	for _, k := range s.findKeys(func(k *Key) bool { return k.Name == name }) {
+		return k
 	}
 	return nil
 }
@@ -406,15 +401,28 @@ func (s *Subaccount) DeleteKey(key string) error {
 
 // Instances gives the instances, sorted by name and space.
 func (s *Subaccount) Instances() []*Instance {
-	s.rlock()
-	defer s.mu.RUnlock()
-	return s.sorted()
+	return s.FindInstances(func(*Instance) bool { return true })
 }
 
-func (s *Subaccount) sorted() []*Instance {
-	return slices.SortedFunc(maps.Values(s.instances), func(a, b *Instance) int {
+// FindInstances gives the instances for which keep holds, sorted by name and
+// space. keep must not use the subaccount.
+func (s *Subaccount) FindInstances(keep func(*Instance) bool) []*Instance {
+	s.rlock()
+	defer s.mu.RUnlock()
+	return s.sorted(keep)
+}
+
+func (s *Subaccount) sorted(keep func(*Instance) bool) []*Instance {
+	var found []*Instance
+	for _, i := range s.instances {
+		if keep(i) {
+			found = append(found, i)
+		}
+	}
+	slices.SortFunc(found, func(a, b *Instance) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Space, b.Space))
 	})
+	return found
 }
 
 // Instance finds an instance by its GUID.
@@ -428,20 +436,30 @@ func (s *Subaccount) Instance(guid string) (*Instance, bool) {
 // Keys gives the keys that can be used, in the order they were made, those of
 // one instant by name.
 func (s *Subaccount) Keys() []*Key {
-	return slices.DeleteFunc(s.AllKeys(), func(k *Key) bool { return !k.Usable() })
+	return s.FindKeys((*Key).Usable)
 }
 
 // AllKeys gives also the keys that are being created, or could not be.
 func (s *Subaccount) AllKeys() []*Key {
-	s.rlock()
-	defer s.mu.RUnlock()
-	return s.allKeys()
+	return s.FindKeys(func(*Key) bool { return true })
 }
 
-func (s *Subaccount) allKeys() []*Key {
+// FindKeys gives those of AllKeys for which keep holds. keep must not use the
+// subaccount.
+func (s *Subaccount) FindKeys(keep func(*Key) bool) []*Key {
+	s.rlock()
+	defer s.mu.RUnlock()
+	return s.findKeys(keep)
+}
+
+func (s *Subaccount) findKeys(keep func(*Key) bool) []*Key {
 	var all []*Key
 	for _, keys := range s.keys {
-		all = slices.AppendSeq(all, maps.Values(keys))
+		for _, k := range keys {
+			if keep(k) {
+				all = append(all, k)
+			}
+		}
 	}
 	slices.SortFunc(all, func(a, b *Key) int {
 		return cmp.Or(a.Created.Compare(b.Created), -cmp.Compare(a.Instance.Plan, b.Instance.Plan), cmp.Compare(a.Name, b.Name), cmp.Compare(a.GUID, b.GUID))
@@ -503,7 +521,8 @@ func (s *Subaccount) Mask(text string) string {
 	s.rlock()
 	defer s.mu.RUnlock()
 	hide := func(secret string) {
-		if secret != "" && strings.Contains(text, secret) {
+		// A shorter one would take words apart that are no secrets.
+		if len(secret) >= 4 && strings.Contains(text, secret) {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}

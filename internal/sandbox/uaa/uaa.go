@@ -381,7 +381,8 @@ func (s *Server) Caller(r *http.Request) (*subaccount.User, error) {
 }
 
 // revoke ends a token before its time, as the command line does when somebody
-// logs out: with the token itself, or with another one of the same user.
+// logs out. Whoever bears a token that is good may: who knows the ID of a token
+// has seen it.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	c, ok := s.verify(strings.TrimSpace(raw))
