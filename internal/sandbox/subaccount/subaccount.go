@@ -526,12 +526,14 @@ func (s *Subaccount) Mask(text string) string {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	for _, keys := range s.keys {
-		for _, k := range keys {
-			hide(k.Secret)
+	if len(text) >= secretLength { // most texts are too short to hold one
+		for _, keys := range s.keys {
+			for _, k := range keys {
+				hide(k.Secret)
+			}
 		}
+		hide(s.service.Secret)
 	}
-	hide(s.service.Secret)
 	for _, u := range s.users {
 		hide(u.password)
 	}
@@ -547,6 +549,9 @@ func NewGUID() string {
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
+
+// secretLength is the length of a client secret.
+const secretLength = 36 + 1 + 44
 
 // newSecret gives a client secret with the grammar of wire/sap.md 1.2:
 // a UUID, "$", and 44 characters of base64url including the padding.

@@ -55,14 +55,18 @@ type Server struct {
 	o   Options
 	mux *http.ServeMux
 
-	mu      sync.Mutex
-	key     *jwt.Key
-	revoked map[string]int64 // jti of a token, and when it would expire
+	mu       sync.Mutex
+	key      *jwt.Key
+	revoked  map[string]int64   // jti of a token, and when it would expire
+	verified map[string]*claims // tokens whose signature holds
 }
+
+// maxVerified bounds the tokens whose signature need not be checked again.
+const maxVerified = 512
 
 // New makes the server. No key is generated before the first token.
 func New(o Options) *Server {
-	s := &Server{o: o, mux: http.NewServeMux(), revoked: map[string]int64{}}
+	s := &Server{o: o, mux: http.NewServeMux(), revoked: map[string]int64{}, verified: map[string]*claims{}}
 	s.mux.HandleFunc("GET /login", s.login)
 	s.mux.HandleFunc("GET /info", s.login)
 	s.mux.HandleFunc("/oauth/token", s.token)
@@ -335,15 +339,39 @@ func (s *Server) sign(c *claims) (string, error) {
 
 // verify gives the claims of a token that is good now.
 func (s *Server) verify(raw string) (*claims, bool) {
-	key, err := s.signing()
-	c := &claims{}
-	if err != nil || !jwt.Verify(raw, []*jwt.Key{key}, c) || s.o.Faults.Now().Unix() >= c.Expiry {
+	c, ok := s.signed(raw)
+	if !ok || s.o.Faults.Now().Unix() >= c.Expiry {
 		return nil, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, revoked := s.revoked[c.ID]
 	return c, !revoked
+}
+
+// signed gives the claims of a token that the server signed.
+func (s *Server) signed(raw string) (*claims, bool) {
+	key, err := s.signing()
+	if err != nil {
+		return nil, false
+	}
+	s.mu.Lock()
+	c, known := s.verified[raw]
+	s.mu.Unlock()
+	if known {
+		return c, true
+	}
+	c = &claims{}
+	if !jwt.Verify(raw, []*jwt.Key{key}, c) {
+		return nil, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.verified) >= maxVerified {
+		clear(s.verified)
+	}
+	s.verified[strings.Clone(raw)] = c
+	return c, true
 }
 
 // Errors of Caller.
