@@ -230,7 +230,7 @@ func (x *execution) polled(ctx context.Context, st *step, name string) attempted
 		if limited.Err() == nil {
 			x.report(st, name, a, started)
 			after, _ := retryAfter(a.result, a.trouble)
-			wait := max(jittered(backoff(p.Every, p.Max, p.Backoff, n)), after)
+			wait := max(jittered(backoff(p.Every, p.Max, p.Backoff, n)), min(after, p.Max))
 			if httpx.Sleep(limited, wait) == nil {
 				continue
 			}

@@ -64,6 +64,12 @@ type Options struct {
 	// Rate bounds the requests per second to one host, in place of the
 	// environment's limits; 0: those hold.
 	Rate float64
+	// Keep replaces the keep of every step; empty: that of the step holds.
+	Keep string
+	// Journal is the folder of the journals of runs that create something.
+	Journal string
+	// Environment is what -e names, for the command that cleans up.
+	Environment string
 	// Parallel is how many scenarios run at the same time; 0 is 1.
 	Parallel int
 	// Bail stops after the first scenario that does not pass.
@@ -97,7 +103,9 @@ type Plan struct {
 	// shared are the files that run once for all.
 	shared []*shared
 	// lost is what Options.Failed names and the files do not hold.
-	lost     []Identity
+	lost []Identity
+	// foundry is the Cloud Foundry of the target; nil: no step needs it.
+	foundry  *foundry
 	target   target
 	sources  diag.Sources
 	files    *scenarios.Files
@@ -204,16 +212,6 @@ type step struct {
 // steps out of the suite as it goes, so that their trees can be collected. The
 // error is a *[UsageError].
 func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Plan, diag.List, error) {
-	o.Parallel = max(o.Parallel, 1)
-	if o.Redactor == nil && !o.Unredacted {
-		o.Redactor = secret.NewRedactor()
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Env == nil {
-		o.Env = func(string) (string, bool) { return "", false }
-	}
 	selected, err := parseTags(o.Tags)
 	if err != nil {
 		return nil, nil, &UsageError{err.Error()}
@@ -233,27 +231,16 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 			return nil, nil, &UsageError{fmt.Sprintf("--var %s: %s%s", n, err, hint)}
 		}
 	}
-	files, err := scenarios.OpenFiles(suite.Root)
+	c, err := newCompiler(suite, o)
 	if err != nil {
-		return nil, nil, &UsageError{fmt.Sprintf("the project folder %s cannot be opened: %s", suite.Root, plainFileError(err))}
-	}
-	c := &compiler{
-		o:     o,
-		suite: suite,
-		kinds: Kinds(),
-
-		anyEnvironment: environment != nil || o.Sandbox != nil,
-		doubted:        map[string]bool{},
-		files:          map[string]*scenarios.Included{},
-		shared:         map[string]*shared{},
-		found:          make([]bool, len(o.Failed)),
-		plan:           &Plan{o: o, id: newID(), started: time.Now(), sources: suite.Sources, files: files},
+		return nil, nil, err
 	}
 	c.environment(environment)
 	for _, s := range suite.Scenarios {
+		wanted := (selected == nil || selected(s.Tags)) && (name == nil || name.MatchString(c.nameOf(s))) && c.failed(s)
 		before := c.mark()
-		compiled := c.scenario(s)
-		if selected != nil && !selected(s.Tags) || name != nil && !name.MatchString(compiled.name) || !c.failed(compiled) {
+		compiled := c.scenario(s, wanted)
+		if !wanted {
 			c.spare(before)
 			continue
 		}
@@ -262,6 +249,35 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 	c.order()
 	c.diags = unique(c.diags)
 	return c.plan, c.diags, errors.Join(c.usage...)
+}
+
+// newCompiler makes ready to compile. The error is a *[UsageError].
+func newCompiler(suite *scenarios.Suite, o Options) (*compiler, error) {
+	o.Parallel = max(o.Parallel, 1)
+	if o.Redactor == nil && !o.Unredacted {
+		o.Redactor = secret.NewRedactor()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Env == nil {
+		o.Env = func(string) (string, bool) { return "", false }
+	}
+	files, err := scenarios.OpenFiles(suite.Root)
+	if err != nil {
+		return nil, &UsageError{fmt.Sprintf("the project folder %s cannot be opened: %s", suite.Root, plainFileError(err))}
+	}
+	return &compiler{
+		o:     o,
+		suite: suite,
+		kinds: Kinds(),
+
+		doubted: map[string]bool{},
+		files:   map[string]*scenarios.Included{},
+		shared:  map[string]*shared{},
+		found:   make([]bool, len(o.Failed)),
+		plan:    &Plan{o: o, id: newID(), started: time.Now(), sources: suite.Sources, files: files},
+	}, nil
 }
 
 // mark is where a compilation stands before a scenario.
@@ -298,6 +314,10 @@ type compiler struct {
 	diags diag.List
 	usage []error
 
+	// entitlements is that of the target, once it was read.
+	entitlements *entitlementTarget
+	// chosen is the environment whose target holds.
+	chosen         *scenarios.Environment
 	envVars        []variable
 	envSecrets     []string
 	envCredentials map[string]*credential
@@ -305,7 +325,7 @@ type compiler struct {
 	// credentials; doubted are the credentials that were then told of.
 	anyEnvironment bool
 	doubted        map[string]bool
-	// files are the included files by path, shared those that run once by path
+	// files are the included files by path, nil for those with mistakes; shared those that run once by path
 	// and parameters.
 	files  map[string]*scenarios.Included
 	shared map[string]*shared
@@ -342,16 +362,25 @@ type scenarioCompiler struct {
 	// scenario.
 	tidy []*step
 	rows *scenarios.Rows
-	// usesRow says that some expression uses the data row.
+	// usesRow says that some expression uses the data row, rowFile is the
+	// file of --data when it holds here.
 	usesRow bool
+	rowFile string
+	// anyName says that a file with mistakes was included: what it captures is
+	// not known, so no name is called unknown.
+	anyName bool
 }
 
 // fileRef is the file that paths are relative to.
 type fileRef struct{ shown, path string }
 
-// scenario compiles a scenario.
-func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
+// scenario compiles a scenario; the data of the command line are for those
+// that are wanted only.
+func (c *compiler) scenario(s *scenarios.Scenario, wanted bool) *scenario {
 	sc := c.newScenario(s)
+	if wanted {
+		sc.rowFile = c.o.Data
+	}
 	sc.data()
 	sc.vars()
 	sc.name()
@@ -368,6 +397,17 @@ func (c *compiler) scenario(s *scenarios.Scenario) *scenario {
 	}
 	sc.selectRows()
 	return sc.out
+}
+
+// nameOf resolves the name of a scenario, before it is compiled.
+func (c *compiler) nameOf(s *scenarios.Scenario) string {
+	before := len(c.diags)
+	sc := c.newScenario(s)
+	sc.scope.HasRow = true
+	sc.vars()
+	sc.name()
+	c.diags = c.diags[:before]
+	return sc.out.name
 }
 
 // newScenario begins the compilation of a scenario, or of a file that runs
@@ -415,7 +455,7 @@ func (c *compiler) envMissing() diag.Severity {
 
 // variable answers for the expression package whether a name is known here.
 func (c *scenarioCompiler) variable(name string) (known bool, hint string) {
-	if c.known[name] {
+	if c.known[name] || c.anyName {
 		return true, ""
 	}
 	if line, ok := c.later[name]; ok {
@@ -451,9 +491,15 @@ func (c *scenarioCompiler) name() {
 	if err == nil {
 		c.out.name = name
 	}
-	if c.source.Documents > 1 {
-		c.out.document = cmp.Or(slug(c.source.Name.Text), fmt.Sprintf("scenario-%d", c.source.Document+1))
+	c.out.document = documentOf(c.source)
+}
+
+// documentOf tells the scenarios of a file apart; empty where there is one.
+func documentOf(s *scenarios.Scenario) string {
+	if s.Documents <= 1 || s.Name == nil {
+		return ""
 	}
+	return cmp.Or(slug(s.Name.Text), fmt.Sprintf("scenario-%d", s.Document+1))
 }
 
 // staticVars evaluates variables before the run, leaving out those that
@@ -598,7 +644,15 @@ func (c *compiler) template(n *scenarios.Node, scope *expression.Scope) *express
 // template compiles a scalar of the scenario, and checks that every row has
 // the columns that it needs.
 func (c *scenarioCompiler) template(n *scenarios.Node, scope *expression.Scope) *expression.Template {
+	before := len(c.diags)
 	t := c.compiler.template(n, scope)
+	if c.rowFile != "" {
+		for i := range c.diags[before:] {
+			if d := &c.diags[before+i]; d.Code == diag.UnknownMember {
+				*d = d.WithHint("the data is %s, of --data", c.o.DataShown)
+			}
+		}
+	}
 	c.columns(t, n)
 	return t
 }

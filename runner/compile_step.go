@@ -268,7 +268,7 @@ func (c *stepCompiler) waiting() {
 	if n := c.source.Poll; n != nil {
 		c.out.poll = c.polling(n)
 		if n := c.source.Retry; n != nil {
-			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidValue, "the step has a poll, which takes trouble of the transport for not yet; retry adds nothing").
+			c.diags = append(c.diags, diag.Warningf(n.Pos(), diag.InvalidValue, "the step has a poll, which takes trouble of the transport for not yet; retry adds nothing").
 				WithHint("leave out retry"))
 		}
 	}
@@ -320,6 +320,16 @@ func (c *stepCompiler) checkPoll(n *scenarios.Node, p *polling) {
 // checkRetry reports a retry of a POST or PATCH that does not say that it may
 // be repeated.
 func (c *stepCompiler) checkRetry(n *scenarios.Node) {
+	var statuses []*scenarios.Node
+	if on := n.Get("on"); on != nil {
+		statuses = on.Items()
+	}
+	for _, status := range statuses {
+		if v, ok := status.Int(); ok && (v < 300 || v > 599) {
+			c.diags = append(c.diags, diag.Errorf(status.Pos(), diag.InvalidValue, "%d is no status of trouble; retry is for 429, 502, 503, 504 and their kin", v).
+				WithHint("to wait for an answer, use poll"))
+		}
+	}
 	a, ok := c.out.action.(*callAction)
 	if !ok || a.method != http.MethodPost && a.method != http.MethodPatch || scenarios.DecodeRetry(n).Unsafe {
 		return
@@ -337,6 +347,12 @@ func (c *stepCompiler) learnNames() {
 				d.Message += fmt.Sprintf("; did you mean %q?", proposal)
 			}
 			c.diags = append(c.diags, d)
+		}
+		for f := c.frame; f != nil; f = f.parent {
+			f.sets[n.Text] = true
+			if slices.ContainsFunc(f.params, func(p variable) bool { return p.name == n.Text }) {
+				c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidName, "%q is a parameter of the file; choose another name", n.Text))
+			}
 		}
 		c.known[n.Text] = true
 	}

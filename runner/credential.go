@@ -29,6 +29,18 @@ type credential struct {
 	// made says that a step of the scenario makes it: what it is, is known
 	// when the step has run. See [execution.credential].
 	made bool
+	// fresh is set for a key that was just created; certificate says that it
+	// has a certificate instead of a secret.
+	fresh       *freshness
+	certificate bool
+}
+
+// noCertificateYet is the trouble of a credential with a certificate.
+func noCertificateYet(name string) *trouble {
+	return &trouble{class: classStep, problem: Problem{
+		Type: TypeCredential, Message: fmt.Sprintf("the credential %q has a certificate, and this version cannot get a token with one yet", name),
+		Cure: "create the key without key-type: certificate",
+	}}
 }
 
 // make says what a credential is that a step made.

@@ -151,6 +151,62 @@ func (p *Plan) describe(sc *scenario, once bool) ScenarioDescription {
 	return d
 }
 
+// condition gives the conditions of the step and of the includes around it.
+func condition(st *step) string {
+	var all []string
+	for f := st.frame; f != nil; f = f.parent {
+		if f.when != nil {
+			all = append(all, f.when.Source())
+		}
+	}
+	slices.Reverse(all)
+	if st.when != nil {
+		all = append(all, st.when.Source())
+	}
+	return strings.Join(all, " and ")
+}
+
+// foreseen gives what expressions see as far as it is known before the run and
+// the same in each run: variables, parameters of includes, what steps set.
+func (c *stepCompiler) foreseen() *expression.Values {
+	known := map[string]any{}
+	vs := c.values(known, c.scenarioCompiler.out)
+	add := func(vars []variable) {
+		for _, v := range vars {
+			if text, given := c.o.Vars[v.name]; given {
+				known[v.name] = text
+			} else if value, err := v.value.eval(vs); err == nil && !v.value.varies() {
+				known[v.name] = value
+			} else {
+				delete(known, v.name)
+			}
+		}
+	}
+	for name, text := range c.o.Vars {
+		known[name] = text
+	}
+	add(c.scenarioCompiler.out.vars)
+	for _, st := range c.scenarioCompiler.out.steps {
+		if a, ok := st.action.(*setAction); ok && st != c.out && st.when == nil {
+			for i, name := range a.names {
+				add([]variable{{name, a.values[i]}})
+			}
+		} else if st.captures != nil && st != c.out {
+			for _, name := range st.captures.Names() {
+				delete(known, name)
+			}
+		}
+	}
+	var frames []*frame
+	for f := c.out.frame; f != nil; f = f.parent {
+		frames = append(frames, f)
+	}
+	for _, f := range slices.Backward(frames) {
+		add(f.params)
+	}
+	return vs
+}
+
 // describe notes what the step would do.
 func (c *stepCompiler) describe(body *scenarios.Node) {
 	if !c.o.Describe {
@@ -160,13 +216,11 @@ func (c *stepCompiler) describe(body *scenarios.Node) {
 	d := &StepDescription{
 		Name: st.fixed, Kind: st.kind, File: st.pos.File, Line: st.pos.Line, Cleanup: st.cleanup, GoesOn: st.goOn,
 	}
-	vs := c.values(c.staticVars(c.scenarioCompiler.out.vars, c.scenarioCompiler.out.secrets), c.scenarioCompiler.out)
+	vs := c.foreseen()
 	if st.name != nil {
 		d.Name = st.name.Partial(vs)
 	}
-	if st.when != nil {
-		d.When = st.when.Source()
-	}
+	d.When = condition(st)
 	if st.skip != nil {
 		d.Skip = st.skip.Partial(vs)
 	}
@@ -238,7 +292,7 @@ func (w writer) node(n *scenarios.Node) string {
 	case scenarios.Map:
 		var entries []string
 		for _, e := range n.Entries() {
-			if strings.Contains(e.Key.Text, "secret") || strings.Contains(e.Key.Text, "password") {
+			if e.Value.Kind == scenarios.Text && (strings.Contains(e.Key.Text, "secret") || strings.Contains(e.Key.Text, "password")) {
 				entries = append(entries, e.Key.Text+": ***")
 				continue
 			}

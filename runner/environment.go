@@ -33,15 +33,11 @@ type target struct {
 // variables only.
 func (c *compiler) environment(chosen *scenarios.Environment) {
 	c.envCredentials = map[string]*credential{}
-	scope := &expression.Scope{
-		Variables: func(name string) (bool, string) {
-			_, isVar := c.o.Vars[name]
-			return isVar || slices.ContainsFunc(c.envVars, func(v variable) bool { return v.name == name }), ""
-		},
-		Names:      func() []string { return nil },
-		Env:        c.o.Env,
-		EnvMissing: c.envMissing(),
-		Run:        true,
+	c.anyEnvironment = chosen != nil || c.o.Sandbox != nil
+	scope := c.environmentScope()
+	c.chosen = chosen
+	if c.o.Sandbox != nil {
+		c.chosen = c.o.Sandbox
 	}
 	if chosen != nil {
 		c.plan.envName = chosen.Name
@@ -57,6 +53,20 @@ func (c *compiler) environment(chosen *scenarios.Environment) {
 		c.environmentVars(c.o.Sandbox, scope)
 		c.targets(c.o.Sandbox, scope)
 		c.environmentCredentials(c.o.Sandbox, scope)
+	}
+}
+
+// environmentScope is what the expressions of an environment see.
+func (c *compiler) environmentScope() *expression.Scope {
+	return &expression.Scope{
+		Variables: func(name string) (bool, string) {
+			_, isVar := c.o.Vars[name]
+			return isVar || slices.ContainsFunc(c.envVars, func(v variable) bool { return v.name == name }), ""
+		},
+		Names:      func() []string { return nil },
+		Env:        c.o.Env,
+		EnvMissing: c.envMissing(),
+		Run:        true,
 	}
 }
 

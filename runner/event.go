@@ -76,11 +76,14 @@ type Event struct {
 	Reason string `json:"reason,omitempty"`
 	// DurationMs is in milliseconds; set in attempt, step-end, scenario-end
 	// and run-end.
-	DurationMs float64   `json:"durationMs,omitempty"`
-	Attempts   int       `json:"attempts,omitempty"`
-	Failures   []Failure `json:"failures,omitempty"`
-	Err        *Problem  `json:"error,omitempty"`
-	Exchange   *Exchange `json:"exchange,omitempty"`
+	DurationMs float64 `json:"durationMs,omitempty"`
+	// Attempts is how many attempts a step took; in attempt, which one it was;
+	// in the events of a scenario (scenario-start, scenario-end) that is run
+	// again, as it did not pass, which time it is, from 2.
+	Attempts int       `json:"attempts,omitempty"`
+	Failures []Failure `json:"failures,omitempty"`
+	Err      *Problem  `json:"error,omitempty"`
+	Exchange *Exchange `json:"exchange,omitempty"`
 	// Tags are those of the scenario, in scenario-start.
 	Tags []string `json:"tags,omitempty"`
 	// Info is set in run-start.
@@ -200,6 +203,23 @@ type RunInfo struct {
 	Scenarios int `json:"scenarios"`
 	// Warnings are printed in every report: TLS that is not verified.
 	Warnings []string `json:"warnings,omitempty"`
+	// Planned are the scenarios that were selected, so that a record of a run
+	// that was killed tells also what it did not come to.
+	Planned []Planned `json:"planned,omitempty"`
+}
+
+// Planned is a scenario that a run was about to execute.
+type Planned struct {
+	// ScenarioID is that of the scenario, or of its first row.
+	ScenarioID int    `json:"scenarioId"`
+	Scenario   string `json:"scenario"`
+	File       string `json:"file"`
+	Document   string `json:"document,omitempty"`
+	// Rows is how many rows it runs; 0 without data.
+	Rows int `json:"rows,omitempty"`
+	// Steps are the names of its steps, cleanup included, their expressions
+	// as written.
+	Steps []string `json:"steps,omitempty"`
 }
 
 // Counts counts steps or scenarios by outcome.

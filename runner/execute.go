@@ -41,9 +41,13 @@ type execution struct {
 	vars   map[string]any
 	frames map[*frame]*entered
 	// keys are the credentials that steps made.
-	keys   map[*credential]*credential
-	values *expression.Values
-	jar    http.CookieJar
+	keys map[*credential]*credential
+	// created is what steps created, in order; it goes when the scenario ends.
+	created []*resource
+	flaky   bool // a step was
+	try     int  // which time the scenario runs, from 1
+	values  *expression.Values
+	jar     http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.
 	lastBody string
 	outcome  Outcome
@@ -93,8 +97,10 @@ func (x *execution) lookup(name string) (any, bool) {
 	if x.step != nil {
 		for f := x.step.frame; f != nil; f = f.parent {
 			if slices.ContainsFunc(f.params, func(p variable) bool { return p.name == name }) {
-				v, ok := x.frames[f].value(name)
-				return v, ok
+				return x.frames[f].value(name)
+			}
+			if x.step.cleanup && f.sets[name] {
+				return x.frames[f].captured(name)
 			}
 		}
 	}
@@ -109,16 +115,14 @@ func (s *session) scenario(signals, ctx context.Context, sc *scenario, id int, r
 	var left class // of the cleanup of former tries
 	for try := 0; ; try++ {
 		x := s.execution(sc, id, row)
+		x.try = try + 1
 		e := x.whole(signals, ctx)
 		failed := e.Outcome == Fail || e.Outcome == Error
 		if failed && try < s.plan.o.Retries && ended(ctx) == nil && !s.bailed.Load() {
 			left |= x.classes & classCleanup
 			continue
 		}
-		e.Flaky = try > 0 && e.Outcome == Pass
-		if try > 0 {
-			e.Attempts = try + 1
-		}
+		e.Flaky = (try > 0 || x.flaky) && e.Outcome == Pass
 		x.classes |= left
 		s.finish(x, e)
 		return
@@ -160,6 +164,7 @@ func (x *execution) whole(signals, ctx context.Context) (end *Event) {
 	}
 	x.steps(limited, first)
 	x.cleanup(signals)
+	x.takeDown(signals)
 	return x.ending(started)
 }
 
@@ -192,6 +197,9 @@ func (x *execution) event(name string, st *step) *Event {
 	}
 	if x.row != nil {
 		e.Row, e.RowIndex = x.rowName, x.row.Index
+	}
+	if st == nil && x.try > 1 {
+		e.Attempts = x.try
 	}
 	if name == ScenarioStart {
 		e.Tags = x.scenario.tags
@@ -258,6 +266,13 @@ func (x *execution) prepare() *trouble {
 // value out of all output.
 func (x *execution) set(name string, v any, isSecret bool) {
 	x.vars[name] = v
+	if x.step != nil {
+		for f := x.step.frame; f != nil; f = f.parent {
+			if e := x.frames[f]; e != nil && e.captures != nil {
+				e.captures[name] = v
+			}
+		}
+	}
 	if isSecret || x.scenario.secrets[name] {
 		learn(x.session.redactor, name, v)
 	}
@@ -365,6 +380,9 @@ func (x *execution) over(ctx context.Context) string {
 		return ""
 	}
 	x.classes |= t.class
+	if !x.begun {
+		return t.problem.Message // it is skipped as a whole
+	}
 	x.ended = &t.problem
 	if x.outcome == "" || x.outcome == Pass || x.outcome == Skip {
 		x.outcome = Error
@@ -485,6 +503,7 @@ func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
 	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), a.count
 	c := x.judge(e, a)
 	e.Flaky = a.flaky && e.Outcome == Pass
+	x.flaky = x.flaky || e.Flaky
 	x.end(e, st, c)
 	return e.Outcome
 }

@@ -617,3 +617,134 @@ func TestParallel(t *testing.T) {
 		}
 	})
 }
+
+// TestMistakesOnce: one mistake, one message, also where a file is included or
+// data is wrong.
+func TestMistakesOnce(t *testing.T) {
+	r := newRig(t)
+	r.write("_bad.yaml", "params: [q]\nsteps:\n  - cal: {GET: /x}\n")
+	r.write("_row.yaml", "steps:\n  - name: ${row.b}\n    wait: 0s\n")
+	r.write("_param.yaml", "params: [p]\nsteps:\n  - set: {p: 2}\n")
+	r.write("x.csv", "x\n1\n")
+	for name, c := range map[string]struct {
+		text string
+		o    Options
+		want []string
+	}{
+		"a broken file": {
+			"name: A\nsteps:\n  - include: {file: _bad.yaml, with: {q: 1}}\n  - name: ${tk}\n    wait: 0s\n---\nname: B\nsteps:\n  - include: {file: _bad.yaml, with: {q: 1}}\n", Options{},
+			[]string{`_bad.yaml:3:5: unknown key "cal" in step; did you mean "call"? (included at scenario.yaml:3:21)`},
+		},
+		"itself": {
+			"name: A\nsteps:\n  - include: {file: scenario.yaml}\n", Options{},
+			[]string{"scenario.yaml:3:21: the files include each other in a circle: scenario.yaml → scenario.yaml"},
+		},
+		"a row of another scenario": {
+			"name: A\ndata: [{a: 1}]\nsteps:\n  - include: {file: _row.yaml}\n", Options{},
+			[]string{`_row.yaml:2:13: the data has no column "b" (columns: a; included at scenario.yaml:4:21)`},
+		},
+		"a parameter that is set": {
+			"name: A\nsteps:\n  - include: {file: _param.yaml, with: {p: 1}}\n", Options{},
+			[]string{`_param.yaml:3:11: "p" is a parameter of the file; choose another name (included at scenario.yaml:3:21)`},
+		},
+		"once for all rows": {
+			"name: A\ndata: [{a: 1}]\nsteps:\n  - include: {file: _param.yaml, with: {p: \"${row.a}\"}, once: true}\n", Options{},
+			[]string{`scenario.yaml:4:21: the parameter "p" of an include that runs once cannot be known before the run: it is another one for each row (use values of env and vars, or leave out once)`},
+		},
+		"--data": {
+			"name: A\ndata: [{y: 1}]\nsteps:\n  - name: ${row.y}\n    wait: 0s\n", Options{Data: r.dir + "/x.csv", DataShown: "x.csv"},
+			[]string{`scenario.yaml:4:13: the data has no column "y" (columns: x; the data is x.csv, of --data)`},
+		},
+		"--data of another scenario": {
+			"name: A\ndata: [{y: 1}]\nsteps:\n  - name: ${row.y}\n    wait: 0s\n---\nname: B\nsteps:\n  - name: ${row.x}\n    wait: 0s\n", Options{Data: r.dir + "/x.csv", DataShown: "x.csv", Name: "B"},
+			nil,
+		},
+		"retry of what is no trouble": {
+			getJob + "    retry: {on: [200, 503]}\n", Options{},
+			[]string{"scenario.yaml:4:18: 200 is no status of trouble; retry is for 429, 502, 503, 504 and their kin (to wait for an answer, use poll)"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rig := *r
+			rig.t = t
+			_, diags := rig.compile(c.text, c.o)
+			var got []string
+			for _, d := range diags.Sorted() {
+				line := fmt.Sprintf("%s:%d:%d: %s", d.Pos.File, d.Pos.Line, d.Pos.Column, d.Message)
+				if len(d.Hints) > 0 {
+					line += " (" + strings.Join(d.Hints, "; ") + ")"
+				}
+				got = append(got, line)
+			}
+			rig.want(got, c.want)
+		})
+	}
+}
+
+// TestIncludedTwice: the cleanup of each include removes what it made.
+func TestIncludedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		wire := &answers{list: []answer{{200, "", `{"id":"1"}`}, {200, "", `{"id":"2"}`}, {500, "", "{}"}, {200, "", "{}"}}}
+		r.transport = wire
+		r.write("_make.yaml", `params: [user]
+steps:
+  - name: make ${user}
+    call: {GET: "http://127.0.0.1/make/${user}"}
+    capture: {made: {json: id}}
+cleanup:
+  - name: remove ${made} of ${user}
+    call: {GET: "http://127.0.0.1/remove/${made}"}
+`)
+		ends, _ := r.run(t.Context(), `name: Twice
+steps:
+  - include: {file: _make.yaml, with: {user: dan}}
+  - include: {file: _make.yaml, with: {user: eve}}
+  - include: {file: _make.yaml, with: {user: sam}}
+    on-failure: continue
+  - name: the last is ${made}
+    wait: 0s
+`, Options{})
+		r.want(ends, []string{
+			"pass include _make.yaml", "pass make dan", "pass include _make.yaml", "pass make eve",
+			"pass include _make.yaml", "fail make sam: status: want 2xx, got 500", "pass the last is 2",
+			"skip remove ${made} of ${user}: made was never captured", "pass remove 2 of eve", "pass remove 1 of dan",
+		})
+	})
+}
+
+// TestPollRetryAfter: a poll waits no longer than its max, whatever a gateway
+// asks for.
+func TestPollRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.transport = &answers{list: []answer{{503, "Retry-After: 120", ""}, {200, "", "{}"}}}
+		started := time.Now()
+		_, summary := r.events(getJob+"    poll: {until: {status: 200}, every: 200ms, max: 1s, timeout: 3s}\n", Options{})
+		if d := time.Since(started); summary.ExitStatus != 0 || d < time.Second || d > 1200*time.Millisecond {
+			t.Errorf("exit status %d after %v", summary.ExitStatus, d)
+		}
+	})
+}
+
+// TestRerunRenamedRows: a row that is not there any more is told, one whose
+// name holds the id of the run is found.
+func TestRerunRenamedRows(t *testing.T) {
+	r := newRig(t)
+	text := "name: R\nrow-name: ${row.n} ${run.id}\ndata: [{n: a}, {n: b}, {n: c}]\nsteps:\n  - wait: 0s\n"
+	plan := r.plan(text, Options{Failed: []Identity{
+		{File: "scenario.yaml", Row: "b oldrun", Run: "oldrun"}, {File: "scenario.yaml", Row: "d oldrun", Run: "oldrun"},
+	}})
+	var lost []string
+	for _, id := range plan.Lost() {
+		lost = append(lost, id.Row)
+	}
+	r.want(lost, []string{"d oldrun"})
+	if sc := plan.scenarios[0]; !slices.Equal(sc.selected, []int{2}) {
+		t.Errorf("rows %v, want 2", sc.selected)
+	}
+	plan = r.plan(text, Options{Failed: []Identity{{File: "scenario.yaml", Row: ""}}})
+	if sc := plan.scenarios[0]; sc.units != 3 {
+		t.Errorf("%d rows, want all: the former run did not come to them", sc.units)
+	}
+}

@@ -146,6 +146,10 @@ func (g *gate) clean(e *Event) {
 	if i := e.Info; i != nil {
 		i.Environment, i.Tags = t(i.Environment), t(i.Tags)
 		i.Hosts, i.Warnings = each(i.Hosts, t), each(i.Warnings, t)
+		for j := range i.Planned {
+			p := &i.Planned[j]
+			p.Scenario, p.File, p.Document, p.Steps = t(p.Scenario), t(p.File), t(p.Document), each(p.Steps, t)
+		}
 	}
 	if s := e.Summary; s != nil {
 		s.ExitReason, s.CleanupCommand = t(s.ExitReason), t(s.CleanupCommand)

@@ -18,7 +18,7 @@ import (
 // expressions.
 func (c *scenarioCompiler) data() {
 	s := c.source
-	override := c.o.Data
+	override := c.rowFile
 	if s.Data == nil && override == "" {
 		if s.RowName != nil {
 			c.diags = append(c.diags, diag.Errorf(s.RowName.Pos(), diag.InvalidValue, "row-name names data rows, and the scenario has no data"))
@@ -26,6 +26,9 @@ func (c *scenarioCompiler) data() {
 		return
 	}
 	c.scope.HasRow = true
+	if override == "" && scenarios.DataShape().Check(s.Data, "data").HasErrors() {
+		return // reported by the loader
+	}
 	path := ""
 	if override == "" && s.Data.Kind != scenarios.List {
 		var ok bool
@@ -105,6 +108,7 @@ type rowSource struct {
 	total    int
 	// broken is why the rows that follow cannot be had.
 	broken error
+	told   bool
 }
 
 // numbered is a row and its place among those that run, from 0.
@@ -113,6 +117,8 @@ type numbered struct {
 	place int
 	// err says why the row cannot be had; the index of the row is right then.
 	err error
+	// first is set for the first of the rows that cannot be had.
+	first bool
 }
 
 // rowsOf starts the second pass over the rows of a scenario.
@@ -146,7 +152,8 @@ func (r *rowSource) take() (row numbered, ok bool) {
 		}
 	}
 	if r.broken != nil {
-		row.row, row.err = scenarios.Row{Index: wanted}, r.broken
+		row.row, row.err, row.first = scenarios.Row{Index: wanted}, r.broken, !r.told
+		r.told = true
 	}
 	return row, true
 }
@@ -171,7 +178,11 @@ func (s *session) row(signals, ctx context.Context, sc *scenario, r numbered) {
 		x.skipped(st, x.stopped)
 	}
 	e := x.event(ScenarioEnd, nil)
-	e.Outcome, e.Err = Error, &Problem{Type: TypeFile, Message: x.stopped, Cure: "leave the data file alone while the run reads it"}
-	x.classes |= classStep
+	e.Outcome, e.Reason = Skip, x.stopped
+	if r.first {
+		e.Outcome, e.Reason = Error, ""
+		e.Err = &Problem{Type: TypeFile, Message: x.stopped, Cure: "leave the data file alone while the run reads it"}
+		x.classes |= classUnknown
+	}
 	s.finish(x, e)
 }

@@ -32,8 +32,13 @@ type session struct {
 	// bailed says that no further step may start; what runs may end.
 	bailed atomic.Bool
 
+	// space is where the run provisions, journal where it notes what.
+	space   space
+	journal *journal
+
 	mu        sync.Mutex
 	classes   class
+	left      []string // what is left behind
 	scenarios Counts
 	steps     Counts
 }
@@ -56,8 +61,10 @@ func (p *Plan) Run(ctx context.Context, emit func(events []*Event)) (Summary, er
 		tokens:   oauth.NewSource(client, p.o.Redactor.AddToken),
 		verifier: oauth.NewVerifier(client),
 		redactor: p.o.Redactor,
+		journal:  &journal{folder: p.o.Journal, run: p.id},
 	}
 	defer s.gate.close()
+	defer s.journal.close()
 	started := time.Now()
 	s.gate.send(&Event{Event: RunStart, Info: p.info()})
 	s.all(ctx)
@@ -85,6 +92,16 @@ func (p *Plan) info() *RunInfo {
 	info := &RunInfo{
 		Version: cmp.Or(p.o.Version, "devel"), Environment: p.envName,
 		Tags: p.o.Tags, Seed: p.o.Seed, Scenarios: len(p.scenarios), Warnings: p.warnings,
+	}
+	for _, sc := range p.scenarios {
+		planned := Planned{ScenarioID: sc.id, Scenario: sc.name, File: sc.file, Document: sc.document}
+		if sc.rows != nil {
+			planned.Rows = sc.units
+		}
+		for _, st := range sc.steps {
+			planned.Steps = append(planned.Steps, st.fixed)
+		}
+		info.Planned = append(info.Planned, planned)
 	}
 	hosts := map[string]bool{}
 	for _, base := range []string{p.target.runtime, p.target.api} {
@@ -170,7 +187,20 @@ func (s *session) summary() Summary {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status, reason := s.classes.exit()
-	return Summary{Scenarios: s.scenarios, Steps: s.steps, ExitStatus: status, ExitReason: reason}
+	sum := Summary{Scenarios: s.scenarios, Steps: s.steps, ExitStatus: status, ExitReason: reason}
+	if len(s.left) > 0 {
+		sum.LeftBehind, sum.CleanupCommand = slices.Clone(s.left), s.plan.cleanupCommand()
+	}
+	return sum
+}
+
+// cleanupCommand is the command that removes what the run leaves behind.
+func (p *Plan) cleanupCommand() string {
+	command := "iflowtest cleanup --run " + p.id
+	if p.o.Environment != "" {
+		command += " -e " + p.o.Environment
+	}
+	return command
 }
 
 // openFile opens a payload file at run time.

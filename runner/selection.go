@@ -6,7 +6,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"iflowtest/scenarios"
 )
 
 // Identity names a scenario, or one data row of it, across runs.
@@ -14,6 +17,8 @@ type Identity struct {
 	// File, Document and Scenario are those of [Event]; Row is empty without
 	// data.
 	File, Document, Scenario, Row string
+	// Run is the id of the run that it was in: names may hold it.
+	Run string
 }
 
 // Shard is one of several parts of a run. The zero Shard is all of it.
@@ -29,13 +34,13 @@ type Shard struct {
 // failed reports whether the scenario is among those that did not pass in the
 // former run that the options name. Its name is not looked at, as it may hold
 // the id of the run; file and document are enough.
-func (c *compiler) failed(sc *scenario) bool {
+func (c *compiler) failed(s *scenarios.Scenario) bool {
 	if c.o.Failed == nil {
 		return true
 	}
 	found := false
 	for i, id := range c.o.Failed {
-		if id.File == sc.file && id.Document == sc.document {
+		if id.File == s.File && id.Document == documentOf(s) {
 			c.found[i], found = true, true
 		}
 	}
@@ -50,7 +55,10 @@ func (c *scenarioCompiler) selectRows() {
 	failed := map[string]bool{}
 	for _, id := range c.o.Failed {
 		if id.File == c.out.file && id.Document == c.out.document {
-			failed[id.Row] = true
+			if id.Row == "" {
+				return // it did not come to all rows
+			}
+			failed[id.row(c.plan.id)] = true
 		}
 	}
 	var selected []int
@@ -77,13 +85,25 @@ func (c *scenarioCompiler) selectRows() {
 			}
 			name = cmp.Or(text, name)
 		}
-		if failed[c.o.Redactor.Text(name)] {
+		if name = c.o.Redactor.Text(name); failed[name] {
 			selected = append(selected, row.Index)
+			delete(failed, name)
 		}
 	}
-	if len(selected) > 0 {
-		c.out.selected, c.out.units = selected, len(selected)
+	for i, id := range c.o.Failed {
+		if id.File == c.out.file && id.Document == c.out.document && failed[id.row(c.plan.id)] {
+			c.found[i] = false // the row is not there any more
+		}
 	}
+	c.out.selected, c.out.units = selected, len(selected)
+}
+
+// row gives the name of the row as it would be in this run.
+func (id Identity) row(run string) string {
+	if id.Run == "" {
+		return id.Row
+	}
+	return strings.ReplaceAll(id.Row, id.Run, run)
 }
 
 // order chooses the shard, shuffles, and numbers what is left.
@@ -105,10 +125,21 @@ func (c *compiler) order() {
 		next++
 	}
 	for i, id := range c.o.Failed {
-		if !c.found[i] {
+		if !c.found[i] && !c.includes(id) {
 			p.lost = append(p.lost, id)
 		}
 	}
+}
+
+// includes reports whether it is an included file that failed: those that
+// include it failed as well, and are run again.
+func (c *compiler) includes(id Identity) bool {
+	for _, sh := range c.shared {
+		if sh.scenario.file == id.File {
+			return true
+		}
+	}
+	return false
 }
 
 // use adds the files that run once that a scenario includes, those that they

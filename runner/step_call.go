@@ -575,7 +575,10 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 			r.Header["Authorization"] = []string{basic(a.credential.ClientID, a.credential.ClientSecret.Reveal())}
 			break
 		}
-		token, err := x.session.tokens.Token(ctx, a.credential.Credential)
+		if a.credential.certificate {
+			return oauth.Token{}, noCertificateYet(a.credential.Name)
+		}
+		token, err := x.session.token(ctx, a.credential)
 		if err != nil {
 			return token, fromOAuth(ctx, err)
 		}

@@ -59,6 +59,10 @@ type frame struct {
 	path   string
 	parent *frame
 	params []variable
+	// sets are the names that its steps give a value.
+	sets map[string]bool
+	// when is the condition of the include, for descriptions.
+	when *expression.Template
 	// goOn says that a step of it that does not pass skips the rest of it only.
 	goOn bool
 	name string
@@ -67,6 +71,9 @@ type frame struct {
 // entered is a frame in an execution.
 type entered struct {
 	params map[string]any
+	// captures are what its steps captured and set: the same file may be
+	// included twice, and each cleanup is to remove its own.
+	captures map[string]any
 	// stopped is why the steps of the frame that follow are skipped.
 	stopped string
 	// refused is why the frame was not entered.
@@ -79,6 +86,15 @@ func (e *entered) value(name string) (any, bool) {
 		return nil, false
 	}
 	v, ok := e.params[name]
+	return v, ok
+}
+
+// captured gives what a step of the frame captured.
+func (e *entered) captured(name string) (any, bool) {
+	if e == nil {
+		return nil, false
+	}
+	v, ok := e.captures[name]
 	return v, ok
 }
 
@@ -124,18 +140,13 @@ func compileInclude(c *stepCompiler, body *scenarios.Node) action {
 	if !ok {
 		return nil
 	}
+	before := len(c.diags)
 	file := c.included(n, path)
 	if file == nil {
+		c.anyName = true
 		return nil
 	}
-	if i := slices.Index(c.chain, file.Path); i >= 0 {
-		var names []string
-		for _, p := range append(slices.Clone(c.chain[i:]), file.Path) {
-			names = append(names, filepath.Base(p))
-		}
-		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.BadFile, "the files include each other in a circle: %s", strings.Join(names, " → ")))
-		return nil
-	}
+	defer c.includedAt(before, file, n)
 	params, ok := c.params(body, file)
 	if !ok {
 		return nil
@@ -168,6 +179,14 @@ func (c *scenarioCompiler) included(n *scenarios.Node, path string) *scenarios.I
 		c.diags = append(c.diags, fileDiagnostic(n.Pos(), err))
 		return nil
 	}
+	if i := slices.Index(c.chain, full); i >= 0 {
+		var names []string
+		for _, p := range append(slices.Clone(c.chain[i:]), full) {
+			names = append(names, filepath.Base(p))
+		}
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.BadFile, "the files include each other in a circle: %s", strings.Join(names, " → ")))
+		return nil
+	}
 	if file, ok := c.files[full]; ok {
 		return file
 	}
@@ -181,8 +200,22 @@ func (c *scenarioCompiler) included(n *scenarios.Node, path string) *scenarios.I
 		return nil
 	}
 	c.diags = append(c.diags, diags...)
+	if diags.HasErrors() {
+		file = nil
+	}
 	c.files[full] = file
 	return file
+}
+
+// includedAt says with each mistake in an included file where it is included:
+// what it may use depends on that.
+func (c *stepCompiler) includedAt(from int, file *scenarios.Included, n *scenarios.Node) {
+	for i := range c.diags[from:] {
+		if d := &c.diags[from+i]; d.Pos.File == file.File && file.File != n.Pos().File {
+			*d = d.WithHint("included at %s", n.Pos())
+			c.anyName = c.anyName || d.Severity == diag.Error
+		}
+	}
 }
 
 // params compiles the values that the step gives, in the order of the file's
@@ -222,7 +255,7 @@ func (c *stepCompiler) params(body *scenarios.Node, file *scenarios.Included) ([
 
 // inline compiles the steps of the file into the scenario.
 func (c *stepCompiler) inline(file *scenarios.Included, params []variable) action {
-	f := &frame{path: file.Path, parent: c.frame, params: params, goOn: c.out.goOn, name: c.out.fixed}
+	f := &frame{when: c.out.when, path: file.Path, parent: c.frame, params: params, goOn: c.out.goOn, name: c.out.fixed, sets: map[string]bool{}}
 	outer := *c.scenarioCompiler
 	hidden := c.hide(params)
 	c.frame, c.file = f, fileRef{file.File, file.Path}
@@ -282,7 +315,7 @@ func (c *scenarioCompiler) declare(entries []scenarios.Entry, params []variable)
 type includeAction struct{ frame *frame }
 
 func (a *includeAction) do(_ context.Context, x *execution) (*result, *trouble) {
-	e := &entered{params: map[string]any{}}
+	e := &entered{params: map[string]any{}, captures: map[string]any{}}
 	for _, p := range a.frame.params {
 		if text, given := x.session.plan.o.Vars[p.name]; given {
 			e.params[p.name] = text
@@ -333,7 +366,11 @@ func (c *stepCompiler) once(at *scenarios.Node, file *scenarios.Included, params
 			if c.o.Check {
 				return nil // it needs the process environment
 			}
-			c.diags = append(c.diags, diag.Errorf(at.Pos(), diag.InvalidValue, "the parameter %q of an include that runs once cannot be known before the run: %s", p.name, c.o.Redactor.Text(err.Error())).
+			why := err.Error()
+			if p.value.usesRow() {
+				why = "it is another one for each row"
+			}
+			c.diags = append(c.diags, diag.Errorf(at.Pos(), diag.InvalidValue, "the parameter %q of an include that runs once cannot be known before the run: %s", p.name, c.o.Redactor.Text(why)).
 				WithHint("use values of env and vars, or leave out once"))
 			return nil
 		}
@@ -462,6 +499,7 @@ func (s *session) endShared(signals context.Context) {
 			sh.unused(s)
 		} else {
 			sh.x.cleanup(signals)
+			sh.x.takeDown(signals)
 			e := sh.x.ending(sh.started)
 			e.DurationMs = milliseconds(sh.took)
 			s.finish(sh.x, e)

@@ -54,6 +54,21 @@ func (v *value) eval(vs *expression.Values) (any, error) {
 	return l, nil
 }
 
+// any reports whether something holds for one of the templates in the value.
+func (v *value) any(holds func(*expression.Template) bool) bool {
+	if v.template != nil {
+		return holds(v.template)
+	}
+	is := func(e value) bool { return e.any(holds) }
+	return slices.ContainsFunc(v.list, is) || slices.ContainsFunc(v.members, is)
+}
+
+// usesRow reports whether the value depends on the data row.
+func (v *value) usesRow() bool { return v.any((*expression.Template).UsesRow) }
+
+// varies reports whether the value may be another one in each run.
+func (v *value) varies() bool { return v.any((*expression.Template).Varies) }
+
 // appendJSON writes the value as JSON with its keys in the order of the file.
 func (v *value) appendJSON(b []byte, vs *expression.Values) ([]byte, error) {
 	switch {

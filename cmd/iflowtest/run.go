@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,6 +30,8 @@ type runFlags struct {
 	parallel    int
 	retries     int
 	rate        float64
+	keep        string
+	journal     string
 	bail        bool
 	timeout     time.Duration
 	junit       string
@@ -61,6 +64,8 @@ first request is sent.`,
 	flags.DurationVar(&f.timeout, "timeout", 0, "limit of the whole run, e.g. 10m; cleanup is not counted (default none)")
 	flags.IntVar(&f.retries, "retry", 0, "run a scenario that does not pass again, up to this many times; it is flaky when it then passes")
 	flags.Float64Var(&f.rate, "rate", 0, "most requests per second to one host (default: limits of the environment, or none)")
+	flags.StringVar(&f.keep, "keep", "", "never, on-failure or always: when what steps create stays, whatever they say (default: as each step says)")
+	flags.StringVar(&f.journal, "journal", "", journalHelp)
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this file")
 	flags.StringVar(&f.junitPlaces, "junit-places", "auto", "put file and line on test cases: auto, always or never; auto is on in GitLab CI and GitHub Actions")
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
@@ -69,7 +74,7 @@ first request is sent.`,
 	return cmd
 }
 
-func (f *runFlags) check(g *global) error {
+func (f *runFlags) check(g *global, paths []string) error {
 	switch {
 	case g.verbose && g.quiet:
 		return usage("--verbose and --quiet contradict each other")
@@ -77,12 +82,14 @@ func (f *runFlags) check(g *global) error {
 		return usage("--fault needs --sandbox: only the sandbox misbehaves on request")
 	case !g.sandbox && g.sandboxConfig != "":
 		return usage("--sandbox-config needs --sandbox")
+	case !slices.Contains([]string{"", "never", "on-failure", "always"}, f.keep):
+		return usage("--keep %q is not one of never, on-failure, always", f.keep)
 	case f.retries < 0:
 		return usage("--retry %d: at least 0 is wanted", f.retries)
-	case f.rate < 0:
+	case !(f.rate >= 0) || math.IsInf(f.rate, 0):
 		return usage("--rate %g: a number of requests per second is wanted", f.rate)
 	}
-	if err := distinctReports(f.junit, f.json, f.html); err != nil {
+	if err := f.distinct(paths); err != nil {
 		return err
 	}
 	if f.parallel < 1 {
@@ -98,31 +105,55 @@ func (f *runFlags) check(g *global) error {
 	return usage("--junit-places %q is not one of auto, always, never", f.junitPlaces)
 }
 
-// distinctReports reports two reports that would be written to one file.
-func distinctReports(junit, json, html string) error {
-	flags := map[string]string{}
-	for _, r := range []struct{ flag, path string }{{"--junit", junit}, {"--json", json}, {"--html", html}} {
-		if r.path == "" {
+// distinct reports two reports that would be written to one file, and one that
+// would be written over what the run reads.
+func (f *runFlags) distinct(paths []string) error {
+	outputs := []output{{"--junit", f.junit}, {"--json", f.json}, {"--html", f.html}}
+	inputs := []output{{"--data", f.data}}
+	for _, path := range f.rerunFailed {
+		inputs = append(inputs, output{"--rerun-failed", path})
+	}
+	for _, path := range f.durations {
+		inputs = append(inputs, output{"--durations", path})
+	}
+	for _, path := range paths {
+		inputs = append(inputs, output{"PATH", path})
+	}
+	for i, o := range outputs {
+		if o.path == "" {
 			continue
 		}
-		path := filepath.Clean(r.path)
-		if other := flags[path]; other != "" {
-			return usage("%s and %s name the same file, %s", other, r.flag, r.path)
+		for _, other := range outputs[:i] {
+			if other.path != "" && sameFile(o.path, other.path) {
+				return usage("%s and %s name the same file, %s", other.flag, o.flag, o.path)
+			}
 		}
-		flags[path] = r.flag
+		for _, in := range inputs {
+			if in.path != "" && sameFile(o.path, in.path) {
+				return usage("%s would be written over what %s names, %s", o.flag, in.flag, o.path)
+			}
+		}
+		if ext := strings.ToLower(filepath.Ext(o.path)); ext == ".yaml" || ext == ".yml" {
+			if _, err := os.Stat(o.path); err == nil {
+				return usage("%s %s: a YAML file is there, and it would be lost", o.flag, o.path)
+			}
+		}
 	}
 	return nil
 }
 
 func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, paths []string) error {
-	if err := f.check(g); err != nil {
+	if err := f.check(g, paths); err != nil {
 		return err
 	}
 	s, err := p.resolve(g)
 	if err != nil {
 		return err
 	}
-	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate}
+	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env}
+	if o.Journal, err = p.journalFolder(f.journal); err != nil {
+		return err
+	}
 	if err := p.selection(&f.selectionFlags, &o); err != nil {
 		return err
 	}

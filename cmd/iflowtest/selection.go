@@ -23,10 +23,12 @@ type selectionFlags struct {
 	durations   []string
 	seed        int64
 	allowEmpty  bool
+	flags       *pflag.FlagSet // that they belong to
 }
 
 func (f *selectionFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.tags, "tags", "", "run only scenarios whose tags fit, e.g. 'smoke && !slow'")
+	f.flags = flags
+	flags.StringVar(&f.tags, "tags", "", "run only scenarios whose tags fit, e.g. 'smoke && !slow'; a comma is ||")
 	flags.StringVar(&f.name, "name", "", "run only scenarios whose name matches this regular expression")
 	flags.StringVar(&f.data, "data", "", "rows from this file, in place of the scenarios' own data")
 	flags.StringArrayVar(&f.rerunFailed, "rerun-failed", nil, "run only what did not pass in this recorded run (JSON lines; may be repeated)")
@@ -36,9 +38,26 @@ func (f *selectionFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0 when no scenario is there or none matches")
 }
 
+// empty reports flags that were given without a value, as an unset variable of
+// a script does: nothing would be selected by them, in silence.
+func (f *selectionFlags) empty() error {
+	for _, name := range []string{"data", "shard"} {
+		if flag := f.flags.Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return usage("--%s has no value", name)
+		}
+	}
+	if f.flags.Changed("seed") && f.seed == 0 {
+		return usage("--seed 0: another number is wanted; without --seed the order is that of the files")
+	}
+	return nil
+}
+
 // selection turns the flags into options of the runner.
 func (p *program) selection(f *selectionFlags, o *runner.Options) error {
 	o.Tags, o.Name, o.Seed = f.tags, f.name, f.seed
+	if err := f.empty(); err != nil {
+		return err
+	}
 	var err error
 	if f.data != "" {
 		if o.Data, err = filepath.Abs(f.data); err != nil {
@@ -70,9 +89,12 @@ func (p *program) selection(f *selectionFlags, o *runner.Options) error {
 	if err != nil {
 		return recordedProblem("--rerun-failed", err)
 	}
+	if len(failed) == 0 {
+		p.warn("--rerun-failed: everything passed in the recorded run")
+	}
 	o.Failed = []runner.Identity{}
 	for _, id := range failed {
-		o.Failed = append(o.Failed, runner.Identity(id))
+		o.Failed = append(o.Failed, identity(id))
 	}
 	return nil
 }
@@ -93,9 +115,14 @@ func recordedProblem(flag string, err error) error {
 func convert[V any](m map[report.ScenarioIdentity]V) map[runner.Identity]V {
 	out := make(map[runner.Identity]V, len(m))
 	for id, v := range m {
-		out[runner.Identity(id)] = v
+		out[identity(id)] = v
 	}
 	return out
+}
+
+// identity is that of the runner.
+func identity(id report.ScenarioIdentity) runner.Identity {
+	return runner.Identity{File: id.File, Document: id.Document, Scenario: id.Scenario, Row: id.Row, Run: id.Run}
 }
 
 // warn tells something on standard error that stops nothing.

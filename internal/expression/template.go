@@ -277,6 +277,12 @@ func (t *Template) Partial(v *Values) string {
 	return b.String()
 }
 
+// Varies reports whether the value may be another one in each run, for the
+// same variables: uuid(), run.id.
+func (t *Template) Varies() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.expression != nil && p.expression.varies() })
+}
+
 // varies reports whether the value may be another one in each run.
 func (e *expression) varies() bool {
 	return e.impure || slices.ContainsFunc(e.roots, func(r root) bool { return r.kind == runIDRoot || r.kind == runStartedRoot })

@@ -15,6 +15,8 @@ import (
 type ScenarioIdentity struct {
 	// File, Document, Scenario and Row are those of the events.
 	File, Document, Scenario, Row string
+	// Run is the id of the recorded run: names may hold it.
+	Run string
 }
 
 func identityOf(e *runner.Event) ScenarioIdentity {

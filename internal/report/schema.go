@@ -136,7 +136,7 @@ func fieldDocs() map[string]string {
 		"Event.flaky":      "True when it passed only after a retry.",
 		"Event.reason":     "Why it was skipped.",
 		"Event.durationMs": "How long it took, in milliseconds.",
-		"Event.attempts":   "How many attempts were made; in an attempt, which one it is.",
+		"Event.attempts":   "How many attempts were made; in an attempt, which one it is; in scenario-start and scenario-end of a scenario that is run again, which time it is, from 2.",
 		"Event.failures":   "The assertions that do not hold.",
 		"Event.error":      "What went wrong other than an assertion.",
 		"Event.exchange":   "The request and its answer; for a step that passed without bodies and headers.",
@@ -192,6 +192,14 @@ func fieldDocs() map[string]string {
 		"RunInfo.seed":        "The seed of the order, when it was shuffled.",
 		"RunInfo.scenarios":   "How many scenarios were selected.",
 		"RunInfo.warnings":    "What every report has to say, such as that TLS is not verified.",
+		"RunInfo.planned":     "The scenarios that were selected, so that a record that ends too early tells what was not reached.",
+
+		"Planned.scenarioId": "The number of the scenario, or of its first data row.",
+		"Planned.scenario":   "The name of the scenario.",
+		"Planned.file":       "The scenario file, as in the events.",
+		"Planned.document":   "A slug of the scenario's name, when its file holds several scenarios.",
+		"Planned.rows":       "How many data rows are run; absent without data. Their scenarioIds follow one another.",
+		"Planned.steps":      "The names of its steps in their order, those of the cleanup block included, their expressions as written; the first has the index 1.",
 
 		"Counts.total":   "All.",
 		"Counts.passed":  "Those that passed.",

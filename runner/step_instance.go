@@ -1,0 +1,224 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"iflowtest/internal/cf"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/scenarios"
+)
+
+func serviceInstanceKind() Kind {
+	return Kind{
+		Name:    "service-instance",
+		Summary: "create a service instance, or use one that exists",
+		Doc: "The step waits until the platform has created the instance. What it created is deleted when the scenario ends, whatever\n" +
+			"happened, after the `cleanup` steps, last first; each deletion is a case of its own. With `keep` it stays. An instance\n" +
+			"that was adopted or required is never deleted. `json` is the instance: `guid`, `name`, `plan`, `offering`, `state`,\n" +
+			"`created` (whether this step created it).",
+		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
+			{Name: "name", Shape: text(), Required: true, Doc: "its name, unique per run: ${run.id}"},
+			{Name: "offering", Shape: text(), Default: "it-rt", Doc: "the service offering"},
+			{Name: "plan", Shape: text(), Required: true, Doc: "integration-flow or api"},
+			{Name: "parameters", Shape: mapOf(anything()), Doc: "the parameters of the platform"},
+			{Name: "parameters-file", Shape: text(), Doc: "a JSON file that holds them"},
+			{Name: "mode", Shape: enum("create", "adopt", "require"), Default: "create", Doc: "create it; reuse it if it exists; or insist that it exists"},
+			keep(),
+		}},
+		Example: `- service-instance:
+    name: smoke-${run.id}
+    plan: integration-flow
+    parameters: {grant-types: [client_credentials], roles: [ESBMessaging.send]}
+  expect:
+    json: {plan: integration-flow, state: succeeded}
+`,
+		Subjects: provisioningSubjects(),
+		Timeout:  provisioningTimeout,
+		title:    func(body *scenarios.Node) string { return titleOf("service-instance", body, "name") },
+		compile:  compileInstance,
+	}
+}
+
+// instanceAction creates, adopts or requires a service instance.
+type instanceAction struct {
+	name, offering, plan *expression.Template
+	parameters           parameters
+	mode, keep           string
+}
+
+func compileInstance(c *stepCompiler, body *scenarios.Node) action {
+	c.foundryTarget(c.source.Pos)
+	a := &instanceAction{
+		name: c.template(body.Get("name"), c.scope), offering: expression.Literal("it-rt"), plan: c.template(body.Get("plan"), c.scope),
+		parameters: c.parameters(body), mode: modeOf(body), keep: c.keepOf(body),
+	}
+	if n := body.Get("offering"); n != nil {
+		a.offering = c.template(n, c.scope)
+	}
+	c.checkName(a.name, body.Get("name"), cf.CheckInstanceName, a.mode)
+	return a
+}
+
+func modeOf(body *scenarios.Node) string {
+	if n := body.Get("mode"); n != nil {
+		return n.Text
+	}
+	return modeCreate
+}
+
+// keepOf gives keep, which --keep replaces.
+func (c *stepCompiler) keepOf(body *scenarios.Node) string {
+	if c.o.Keep != "" {
+		return c.o.Keep
+	}
+	if n := body.Get("keep"); n != nil {
+		return n.Text
+	}
+	return keepNever
+}
+
+// checkName reports a name that the platform refuses, where it is known before
+// the run.
+func (c *stepCompiler) checkName(name *expression.Template, n *scenarios.Node, check func(string) error, mode string) {
+	fixed := name.Partial(c.values(c.staticVars(c.scenarioCompiler.out.vars, nil), c.scenarioCompiler.out))
+	if expression.HasExpression(fixed) || mode == modeRequire {
+		return
+	}
+	err := check(fixed)
+	problem, ok := errors.AsType[*cf.NameError](err)
+	switch {
+	case err == nil:
+	case ok && problem.Advice:
+		c.diags = append(c.diags, diag.Warningf(n.Pos(), diag.InvalidName, "%s", err))
+	default:
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidName, "%s", err))
+	}
+}
+
+// instanceAnswer is what expect and capture see of an instance.
+type instanceAnswer struct {
+	GUID     string `json:"guid"`
+	Name     string `json:"name"`
+	Offering string `json:"offering"`
+	Plan     string `json:"plan"`
+	Space    string `json:"space,omitempty"`
+	State    string `json:"state"`
+	Created  bool   `json:"created"`
+}
+
+func (a *instanceAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	started := time.Now()
+	var name, offering, plan string
+	for _, t := range []struct {
+		to   *string
+		from *expression.Template
+	}{{&name, a.name}, {&offering, a.offering}, {&plan, a.plan}} {
+		text, err := t.from.Text(x.values)
+		if err != nil {
+			return nil, fromExpression(err)
+		}
+		*t.to = text
+	}
+	client, space, t := x.session.foundry(ctx)
+	if t != nil {
+		return nil, t
+	}
+	if a.mode != modeCreate {
+		found, err := client.Instance(ctx, space, name)
+		missing, isMissing := errors.AsType[*cf.NotFoundError](err)
+		switch {
+		case err == nil:
+			return a.use(ctx, x, client, found, offering, plan, started)
+		case !isMissing:
+			return nil, fromPlatform(ctx, err)
+		case a.mode == modeRequire:
+			missing.Cure = "create it, or let the step do so with mode: adopt"
+			return nil, fromPlatform(ctx, missing)
+		}
+	}
+	guid, t := a.create(ctx, x, client, space, name, offering, plan)
+	if t != nil {
+		return nil, t
+	}
+	made, err := client.InstanceByGUID(ctx, guid)
+	if err != nil {
+		return nil, fromPlatform(ctx, err)
+	}
+	return x.answered(instanceAnswer{made.GUID, made.Name, offering, plan, made.Space, made.LastOperation.State, true}, started)
+}
+
+// use takes an instance that exists, when it is of that plan and ready.
+func (a *instanceAction) use(ctx context.Context, x *execution, client *cf.Client, found cf.Instance, offering, plan string, started time.Time) (*result, *trouble) {
+	if found.Plan != "" && found.Plan != plan || found.Offering != "" && found.Offering != offering {
+		return nil, &trouble{class: classProvisioning, problem: Problem{
+			Type:    TypeProvisioning,
+			Message: fmt.Sprintf("the service instance %q exists, and is of plan %s of %s instead of %s of %s", found.Name, found.Plan, found.Offering, plan, offering),
+			Cure:    "choose another name, or the plan that it has",
+		}}
+	}
+	last := found.LastOperation
+	if last.InProgress() {
+		var err error
+		if last, err = client.Settle(ctx, cf.ServiceInstance, found.GUID, x.progress(found.Name)); err != nil {
+			return nil, fromPlatform(ctx, err)
+		}
+	}
+	if last.Failed() && last.Type == string(cf.Create) {
+		return nil, &trouble{class: classProvisioning, problem: Problem{
+			Type: TypeProvisioning, Message: fmt.Sprintf("the service instance %q exists, but creating it had failed: %s", found.Name, last.Description),
+			Cure: "delete it, and run again",
+		}}
+	}
+	return x.answered(instanceAnswer{found.GUID, found.Name, found.Offering, found.Plan, found.Space, last.State, false}, started)
+}
+
+// create creates the instance, and gives its GUID when it is ready.
+func (a *instanceAction) create(ctx context.Context, x *execution, client *cf.Client, space, name, offering, plan string) (string, *trouble) {
+	found, err := client.Plan(ctx, space, offering, plan)
+	if err != nil {
+		return "", fromPlatform(ctx, err)
+	}
+	parameters, t := a.parameters.eval(x)
+	if t != nil {
+		return "", t
+	}
+	r := &resource{keep: a.keep, what: "service instance " + name, entry: entry{
+		Kind: "service-instance", Name: name, API: x.session.plan.foundry.config.API, Space: space,
+	}}
+	if t := x.intend(r); t != nil {
+		return "", t
+	}
+	operation, err := client.CreateInstance(ctx, cf.CreateInstance{
+		Name: name, SpaceGUID: space, PlanGUID: found.GUID, Parameters: parameters, Labels: x.session.labels(),
+	})
+	if err == nil {
+		var guid string
+		guid, err = client.Wait(ctx, operation, func(p cf.Progress) {
+			x.exists(r, p.GUID)
+			x.progress(name)(p)
+		})
+		x.exists(r, guid)
+	}
+	if err == nil && r.entry.GUID == "" {
+		var made cf.Instance
+		made, err = client.Instance(ctx, space, name)
+		x.exists(r, made.GUID)
+	}
+	if err == nil {
+		return r.entry.GUID, nil
+	}
+	return "", x.lost(ctx, r, err)
+}
+
+// lost judges a create that gave an error: what cannot exist is forgotten, what
+// may exist is looked for when the scenario ends.
+func (x *execution) lost(ctx context.Context, r *resource, err error) *trouble {
+	if !cf.MaybeCreated(err) {
+		x.forget(r)
+	}
+	return fromPlatform(ctx, err)
+}

@@ -1,0 +1,257 @@
+package runner
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"iflowtest/internal/cf"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/httpx"
+	"iflowtest/internal/oauth"
+	"iflowtest/internal/servicekey"
+	"iflowtest/scenarios"
+)
+
+func serviceKeyKind() Kind {
+	return Kind{
+		Name:    "service-key",
+		Summary: "create a service key of an instance",
+		Doc: "The key is deleted when the scenario ends, before its instance. With `credential` it is, from the next step on, the\n" +
+			"credential of that name. A token that the platform refuses for a key that was just created is asked for again, for two\n" +
+			"minutes at most; a key that worked before is never tried again. `json` is the key: `guid`, `name`, `instance`, `created`\n" +
+			"(whether this step created it), and `credentials` with its secrets masked. Tokens for keys with a certificate cannot be\n" +
+			"asked for yet.",
+		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
+			{Name: "name", Shape: text(), Required: true, Doc: "its name"},
+			{Name: "instance", Shape: text(), Required: true, Doc: "the name of the service instance"},
+			{Name: "parameters", Shape: mapOf(anything()), Doc: "the parameters of the platform"},
+			{Name: "parameters-file", Shape: text(), Doc: "a JSON file that holds them"},
+			{Name: "credential", Shape: text(), Doc: "the credential that it is from here on"},
+			{Name: "mode", Shape: enum("create", "adopt", "require"), Default: "create", Doc: "create it; reuse it if it exists; or insist that it exists"},
+			keep(),
+		}},
+		Example: `- service-instance: {name: "smoke-${run.id}", plan: integration-flow}
+- service-key: {name: smoke-key, instance: "smoke-${run.id}", credential: smoke}
+- name: the new key yields a token that the flow accepts
+  call: {POST: /http/orders, credential: smoke, json: {sku: A-100, qty: 1}}
+`,
+		Subjects: provisioningSubjects(),
+		Timeout:  provisioningTimeout,
+		title:    func(body *scenarios.Node) string { return titleOf("service-key", body, "name") },
+		compile:  compileKey,
+	}
+}
+
+// keyAction creates, adopts or requires a service key.
+type keyAction struct {
+	name, instance *expression.Template
+	parameters     parameters
+	mode, keep     string
+	// credential is what the key is from here on; nil: none.
+	credential *credential
+}
+
+func compileKey(c *stepCompiler, body *scenarios.Node) action {
+	c.foundryTarget(c.source.Pos)
+	a := &keyAction{
+		name: c.template(body.Get("name"), c.scope), instance: c.template(body.Get("instance"), c.scope),
+		parameters: c.parameters(body), mode: modeOf(body), keep: c.keepOf(body),
+	}
+	c.checkName(a.name, body.Get("name"), cf.CheckKeyName, a.mode)
+	if n := body.Get("credential"); n != nil {
+		if expression.HasExpression(n.Text) {
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "the name of a credential is fixed, so that the steps below can be checked"))
+			return a
+		}
+		a.credential = &credential{Credential: oauth.Credential{Name: n.Text}, made: true}
+		c.scenarioCompiler.out.credentials[n.Text] = a.credential
+	}
+	return a
+}
+
+// keyAnswer is what expect and capture see of a key.
+type keyAnswer struct {
+	GUID        string          `json:"guid"`
+	Name        string          `json:"name"`
+	Instance    string          `json:"instance"`
+	Created     bool            `json:"created"`
+	Credentials json.RawMessage `json:"credentials"`
+}
+
+func (a *keyAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	started := time.Now()
+	name, err := a.name.Text(x.values)
+	if err != nil {
+		return nil, fromExpression(err)
+	}
+	instanceName, err := a.instance.Text(x.values)
+	if err != nil {
+		return nil, fromExpression(err)
+	}
+	client, space, t := x.session.foundry(ctx)
+	if t != nil {
+		return nil, t
+	}
+	instance, err := client.Instance(ctx, space, instanceName)
+	if err != nil {
+		return nil, fromPlatform(ctx, err)
+	}
+	guid, created, t := a.find(ctx, x, client, instance, name)
+	if t != nil {
+		return nil, t
+	}
+	details, err := client.KeyDetails(ctx, guid)
+	if err != nil {
+		return nil, fromPlatform(ctx, err)
+	}
+	key, err := servicekey.Parse(name, details)
+	if key != nil {
+		for _, s := range key.Secrets {
+			x.session.redactor.Add(s.Name(), s.Reveal())
+		}
+	}
+	if err != nil {
+		return nil, &trouble{class: classProvisioning, err: err, problem: Problem{
+			Type: TypeProvisioning, Message: fmt.Sprintf("the service key %q cannot be used: %s", name, err),
+		}}
+	}
+	if a.credential != nil {
+		x.make(a.credential, usable(a.credential.Name, key, created))
+	}
+	return x.answered(keyAnswer{guid, name, instanceName, created, credentialsOf(details)}, started)
+}
+
+// credentialsOf takes the credentials out of what the platform puts around
+// them.
+func credentialsOf(details json.RawMessage) json.RawMessage {
+	var wrapped struct {
+		Credentials json.RawMessage `json:"credentials"`
+	}
+	if json.Unmarshal(details, &wrapped) == nil && len(wrapped.Credentials) > 0 {
+		return wrapped.Credentials
+	}
+	return details
+}
+
+// usable makes a credential of a key.
+func usable(name string, key *servicekey.Key, created bool) *credential {
+	cr := &credential{
+		Credential:  oauth.Credential{Name: name, TokenURL: key.TokenURL, ClientID: key.ClientID, ClientSecret: key.ClientSecret},
+		base:        key.URL,
+		origins:     map[string]bool{},
+		certificate: key.Certificate != "",
+	}
+	if origin, err := httpx.Origin(key.URL); err == nil {
+		cr.origins[origin] = true
+	}
+	if created {
+		cr.fresh = &freshness{until: time.Now().Add(freshKey)}
+	}
+	return cr
+}
+
+// find gives the GUID of the key, and whether the step created it.
+func (a *keyAction) find(ctx context.Context, x *execution, client *cf.Client, instance cf.Instance, name string) (guid string, created bool, t *trouble) {
+	if a.mode != modeCreate {
+		found, err := client.Key(ctx, instance.GUID, name)
+		missing, isMissing := errors.AsType[*cf.NotFoundError](err)
+		switch {
+		case err == nil:
+			if found.LastOperation.InProgress() {
+				if _, err := client.Settle(ctx, cf.ServiceKey, found.GUID, x.progress(name)); err != nil {
+					return "", false, fromPlatform(ctx, err)
+				}
+			}
+			return found.GUID, false, nil
+		case !isMissing:
+			return "", false, fromPlatform(ctx, err)
+		case a.mode == modeRequire:
+			missing.Cure = "create it, or let the step do so with mode: adopt"
+			return "", false, fromPlatform(ctx, missing)
+		}
+	}
+	guid, t = a.create(ctx, x, client, instance, name)
+	return guid, true, t
+}
+
+func (a *keyAction) create(ctx context.Context, x *execution, client *cf.Client, instance cf.Instance, name string) (string, *trouble) {
+	parameters, t := a.parameters.eval(x)
+	if t != nil {
+		return "", t
+	}
+	r := &resource{keep: a.keep, what: fmt.Sprintf("service key %s of %s", name, instance.Name), entry: entry{
+		Kind: "service-key", Name: name, API: x.session.plan.foundry.config.API, Space: instance.SpaceGUID, Instance: instance.GUID,
+	}}
+	if t := x.intend(r); t != nil {
+		return "", t
+	}
+	operation, err := client.CreateKey(ctx, cf.CreateKey{Name: name, InstanceGUID: instance.GUID, Parameters: parameters, Labels: x.session.labels()})
+	if err == nil {
+		var guid string
+		guid, err = client.Wait(ctx, operation, func(p cf.Progress) {
+			x.exists(r, p.GUID)
+			x.progress(name)(p)
+		})
+		x.exists(r, guid)
+	}
+	if err == nil && r.entry.GUID == "" {
+		var made cf.Key
+		made, err = client.Key(ctx, instance.GUID, name)
+		x.exists(r, made.GUID)
+	}
+	if err == nil {
+		return r.entry.GUID, nil
+	}
+	return "", x.lost(ctx, r, err)
+}
+
+// freshKey is how long a key that was just created may be refused before that
+// is taken seriously: what it is made of spreads through the platform.
+const freshKey = 2 * time.Minute
+
+// freshness is a key that was just created; it is shared by what uses it.
+type freshness struct {
+	until time.Time
+	known atomic.Bool // it yielded a token
+}
+
+// young reports whether the platform may not know the key yet; nil is no key
+// that was just created.
+func (f *freshness) young() bool { return f != nil && !f.known.Load() && time.Now().Before(f.until) }
+
+// worked notes that the key yielded a token.
+func (f *freshness) worked() {
+	if f != nil {
+		f.known.Store(true)
+	}
+}
+
+// token gets a token for a call. One that is refused for a key that was just
+// created is asked for again, for a bounded time.
+func (s *session) token(ctx context.Context, cr *credential) (oauth.Token, error) {
+	for n := 1; ; n++ {
+		token, err := s.tokens.Token(ctx, cr.Credential)
+		if err == nil || !cr.mayRefuse(err) {
+			if err == nil {
+				cr.fresh.worked()
+			}
+			return token, err
+		}
+		s.plan.o.Log.Info("the platform refuses the new key; asking again", "credential", cr.Name, "attempt", n)
+		if sleepErr := httpx.Sleep(ctx, jittered(backoff(500*time.Millisecond, 10*time.Second, 2, n))); sleepErr != nil {
+			return token, err
+		}
+	}
+}
+
+// mayRefuse reports whether a refusal may be that of a key that is too new.
+func (cr *credential) mayRefuse(err error) bool {
+	e, ok := errors.AsType[*oauth.Error](err)
+	return ok && e.Refused() && slices.Contains([]int{400, 401, 403}, e.Status) && cr.fresh.young()
+}
