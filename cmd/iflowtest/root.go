@@ -94,6 +94,7 @@ IFLOWTEST_ENV=dev; the command line wins.
 		p.validateCommand(g),
 		p.reportCommand(g),
 		p.planCommand(g),
+		p.cleanupCommand(g),
 		p.sandboxCommand(g),
 		p.schemaCommand(),
 		p.docsCommand(),

@@ -151,8 +151,11 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 		return err
 	}
 	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env}
-	if o.Journal, err = p.journalFolder(f.journal); err != nil {
-		return err
+	// A tenant that dies with the run takes all with it.
+	if !g.sandbox || f.journal != "" {
+		if o.Journal, err = p.journalFolder(f.journal); err != nil {
+			return err
+		}
 	}
 	if err := p.selection(&f.selectionFlags, &o); err != nil {
 		return err
