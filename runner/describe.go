@@ -177,6 +177,8 @@ func (c *stepCompiler) foreseen() *expression.Values {
 				known[v.name] = text
 			} else if value, err := v.value.eval(vs); err == nil && !v.value.varies() {
 				known[v.name] = value
+			} else if v.value.template != nil {
+				known[v.name] = v.value.template.Partial(vs)
 			} else {
 				delete(known, v.name)
 			}
