@@ -14,7 +14,8 @@ import (
 )
 
 // A run that is killed leaves a record that can be rendered: every step that
-// ended is there, what was open is interrupted.
+// ended is there, what was open is interrupted, and what it never came to is
+// skipped.
 func TestReportOfKilledRun(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -23,11 +24,12 @@ func TestReportOfKilledRun(t *testing.T) {
 		}
 	}
 	write("long.yaml", "name: Long\nsteps:\n  - {name: first, wait: 1ms}\n  - {name: second, wait: 1h}\n  - {name: third, wait: 1ms}\n")
+	write("next.yaml", "name: Next\nsteps:\n  - {name: never, wait: 1ms}\n")
 	pipe := filepath.Join(dir, "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skipf("no named pipe here: %v", err)
 	}
-	run := exec.CommandContext(t.Context(), "iflowtest", "run", "--sandbox", "long.yaml", "--json", "pipe")
+	run := exec.CommandContext(t.Context(), "iflowtest", "run", "--sandbox", "long.yaml", "next.yaml", "--json", "pipe")
 	run.Dir = dir
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
@@ -63,8 +65,8 @@ func TestReportOfKilledRun(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 	for file, wanted := range map[string][]string{
-		"x.xml":  {`tests="2"`, `<testcase name="first" classname="long"`, `type="interrupted"`},
-		"x.html": {"Exit status 130: the run did not end", "<b>PASS</b> <span>first", "<b>ERROR</b> <span>second"},
+		"x.xml":  {`tests="4"`, `<testcase name="first" classname="long"`, `type="interrupted"`, `<testcase name="third" classname="long"`, `<testcase name="never" classname="next"`},
+		"x.html": {"Exit status 130: the run did not end", "<b>PASS</b> <span>first", "<b>ERROR</b> <span>second", "<b>SKIP</b> <span>third", "not reached: the run did not end"},
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {

@@ -82,6 +82,7 @@ type console struct {
 	done      int           // scenarios, all their rows together
 	steps     runner.Counts
 	info      runner.RunInfo
+	blocks    rowBlocks
 	first     time.Time // by the events
 	last      time.Time
 	finished  bool
@@ -98,12 +99,15 @@ type consoleUnit struct {
 	began   time.Time // by the clock, for live lines
 	steps   stepQueue
 	counts  runner.Counts
-	details []span // lines of steps, with Verbose
-	failed  []span // what is shown at the end
-	bad     int    // how many failures that is, or would be
-	reason  string // why the first of the skipped steps was skipped
-	cause   string // what failed first before it was tried again
-	attempt int    // the one that the first step passed at that was tried again
+	details []span   // lines of steps, with Verbose
+	failed  []span   // what is shown at the end
+	bad     int      // how many failures that is, or would be
+	reason  string   // why the first of the skipped steps was skipped
+	cause   string   // what failed first before it was tried again
+	attempt int      // the one that the first step passed at that was tried again
+	again   int      // how often the scenario was started again
+	tries   []string // what failed first in each run of it before the last
+	failure string   // what failed first in this run of it
 }
 
 // keptConsoleUnits is how many units that ended are kept to be used again.
@@ -209,7 +213,7 @@ func (c *console) runStart(e *runner.Event) {
 	if e.Info == nil {
 		return
 	}
-	c.info = copyInfo(e.Info)
+	c.info, c.blocks = copyInfo(e.Info), rowBlocksOf(e.Info)
 	var b strings.Builder
 	if line := c.target(); line != "" && !c.options.Quiet {
 		b.WriteString(line + "\n")
@@ -275,7 +279,7 @@ func (c *console) recycle(u *consoleUnit) {
 func (c *console) scenarioStart(e *runner.Event) {
 	u := c.unit(e)
 	if u.started {
-		c.again(u)
+		c.startAgain(u)
 		return
 	}
 	u.started = true
@@ -285,7 +289,12 @@ func (c *console) scenarioStart(e *runner.Event) {
 	}
 }
 
-func (c *console) again(u *consoleUnit) {
+func (c *console) startAgain(u *consoleUnit) {
+	u.again++
+	if len(u.tries) < keptAttempts {
+		u.tries = append(u.tries, u.failure)
+	}
+	u.failure = ""
 	c.waiting.drop(u.details)
 	c.failed.drop(u.failed)
 	u.details, u.failed, u.bad = u.details[:0], u.failed[:0], 0
@@ -329,7 +338,8 @@ func (c *console) stepEnd(u *consoleUnit, e *runner.Event) {
 	}
 	if e.Outcome != runner.Pass && e.Outcome != runner.Skip {
 		s.failure = c.failure(e)
-		u.cause = cmp.Or(u.cause, causeOf(e, oneLine(messageOf(e))))
+		cause := causeOf(e, oneLine(messageOf(e)))
+		u.cause, u.failure = cmp.Or(u.cause, cause), cmp.Or(u.failure, cause)
 	}
 	for done := u.steps.pop(); done != nil; done = u.steps.pop() {
 		c.keep(u, done.text, done.failure)

@@ -102,19 +102,45 @@ func (c *console) scenarioLine(u *consoleUnit, e *runner.Event) string {
 		return s + "\n"
 	}
 	s += c.paint(dim, "  ("+unitDetails(u, e)+")") + "\n"
+	if len(u.tries) > 0 && c.options.Verbose {
+		return s + c.triesText(u)
+	}
 	if u.flaky(e) && u.cause != "" && !(c.options.Verbose && u.counts.Flaky > 0) { // the attempts say it
 		s += c.paint(dim, "      "+u.cause) + "\n"
 	}
 	return s
 }
 
+// triesText gives a line for each run of the scenario that failed and was not
+// the last, as Verbose tells them.
+func (c *console) triesText(u *consoleUnit) string {
+	s := ""
+	for i, cause := range u.tries {
+		s += c.paint(dim, "      try "+strconv.Itoa(i+1)+": "+cmp.Or(cause, "did not pass")) + "\n"
+	}
+	if n := u.again - len(u.tries); n > 0 {
+		s += c.paint(dim, "      and "+strconv.Itoa(n)+" more") + "\n"
+	}
+	return s
+}
+
 // fileAndTitle gives "scenarios/orders.yaml  Order intake [A-100]".
 func fileAndTitle(e *runner.Event) string {
-	name := cmp.Or(scenarioTitle(e), "outside of scenarios")
+	name := cmp.Or(numberedTitle(e), "outside of scenarios")
 	if e.File == "" {
 		return name
 	}
 	return e.File + "  " + name
+}
+
+// numberedTitle names a scenario; behind the name of a row is its number, as
+// several rows may have one name.
+func numberedTitle(e *runner.Event) string {
+	s := scenarioTitle(e)
+	if number := strconv.Itoa(e.RowIndex); e.RowIndex > 0 && e.Row != "" && e.Row != number {
+		s += " (row " + number + ")"
+	}
+	return s
 }
 
 // reasonOf says why the scenario was skipped.
@@ -123,6 +149,9 @@ func reasonOf(u *consoleUnit, e *runner.Event) string { return cmp.Or(e.Reason, 
 func unitDetails(u *consoleUnit, e *runner.Event) string {
 	n := u.counts
 	var parts []string
+	if e.Outcome != runner.Pass && e.Attempts > 1 {
+		parts = append(parts, "failed "+strconv.Itoa(e.Attempts)+" times")
+	}
 	if bad := n.Failed + n.Errors; bad > 0 {
 		parts = append(parts, strconv.Itoa(bad)+" of "+plural(n.Total, "step")+" failed")
 	} else {
@@ -132,8 +161,6 @@ func unitDetails(u *consoleUnit, e *runner.Event) string {
 		parts = append(parts, strconv.Itoa(n.Skipped)+" skipped")
 	}
 	switch {
-	case e.Outcome != runner.Pass && e.Attempts > 1:
-		parts = append(parts, plural(e.Attempts, "attempt"))
 	case e.Flaky && e.Attempts > 1:
 		parts = append(parts, "flaky: passed at attempt "+strconv.Itoa(e.Attempts))
 	case n.Flaky > 1:

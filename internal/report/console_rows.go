@@ -26,7 +26,7 @@ type rowGroup struct {
 
 // group gives the group of a row that starts.
 func (c *console) group(e *runner.Event) *rowGroup {
-	first := firstRow(e)
+	first := c.blocks.firstRow(e)
 	g := c.groups[first]
 	if g == nil {
 		g = &rowGroup{first: first, rows: e.Rows, start: scenarioOf(e), from: e.Time}

@@ -73,7 +73,7 @@ FLAKY b.yaml  Retried  (1 step, flaky: passed at attempt 3, 120 ms)
 FAIL  c.yaml  Lost  (1 of 1 step failed, 80 ms)
 FLAKY d.yaml  Again  (1 step, flaky: passed at attempt 3, 3 ms)
       sends: json items.0.sku: want "A-100", got nothing
-FAIL  e.yaml  In vain  (1 of 1 step failed, 2 attempts, 2 ms)
+FAIL  e.yaml  In vain  (failed 2 times, 1 of 1 step failed, 2 ms)
 `
 	if d := cmp.Diff(want, scenarioLines(t, ConsoleOptions{}, events)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
@@ -90,9 +90,11 @@ FAIL  c.yaml  Lost  (1 of 1 step failed, 80 ms)
   FAIL  sends  POST https://tenant.example.com/http/orders → 200 in 182 ms, message ID AGpyLongMessageIdentifier  80 ms, 2 attempts
         attempt 1: 503 Service Unavailable  (503 in 40 ms)
 FLAKY d.yaml  Again  (1 step, flaky: passed at attempt 3, 3 ms)
-      sends: json items.0.sku: want "A-100", got nothing
+      try 1: sends: json items.0.sku: want "A-100", got nothing
+      try 2: sends: POST tenant.example.com: connection refused
   PASS  sends  POST https://tenant.example.com/http/orders → 200 in 108 ms, message ID AGpyLongMessageIdentifier
-FAIL  e.yaml  In vain  (1 of 1 step failed, 2 attempts, 2 ms)
+FAIL  e.yaml  In vain  (failed 2 times, 1 of 1 step failed, 2 ms)
+      try 1: sends: json items.0.sku: want "A-100", got nothing
   FAIL  sends  POST https://tenant.example.com/http/orders → 200 in 182 ms, message ID AGpyLongMessageIdentifier
 `
 	if d := cmp.Diff(want, scenarioLines(t, ConsoleOptions{Verbose: true}, events)); d != "" {

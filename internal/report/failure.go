@@ -20,7 +20,7 @@ const (
 
 // title names a step: "Order intake › accepts an order".
 func title(e *runner.Event) string {
-	s := scenarioTitle(e)
+	s := numberedTitle(e)
 	switch {
 	case s == "":
 		s = oneLine(e.Step)
@@ -120,8 +120,13 @@ func exchangeNotes(e *runner.Event) []string {
 	if e.Exchange != nil {
 		notes = append(notes, exchangeLine(e))
 	}
-	if e.Attempts > 1 {
-		notes = append(notes, "after "+strconv.Itoa(e.Attempts)+" attempts, this is the last")
+	switch {
+	case e.Event == runner.Attempt && e.Attempts > 0:
+		notes = append(notes, "attempt "+strconv.Itoa(e.Attempts))
+	case e.Event == runner.ScenarioEnd && e.Attempts > 1:
+		notes = append(notes, "run "+strconv.Itoa(e.Attempts)+" times, this is the last")
+	case e.Attempts > 1:
+		notes = append(notes, "after "+strconv.Itoa(e.Attempts)+" attempts")
 	}
 	return notes
 }
@@ -129,10 +134,13 @@ func exchangeNotes(e *runner.Event) []string {
 func exchangeLine(e *runner.Event) string {
 	x := e.Exchange
 	s := x.Method + " " + x.URL
-	if x.Status == 0 {
-		s += " → no answer after " + duration(took(e))
-	} else {
-		s += " → " + strconv.Itoa(x.Status) + " in " + duration(took(e))
+	s += " → no answer"
+	word := " after "
+	if x.Status != 0 {
+		s, word = x.Method+" "+x.URL+" → "+strconv.Itoa(x.Status), " in "
+	}
+	if ms, known := took(e); known {
+		s += word + duration(ms)
 	}
 	if x.MessageID != "" {
 		s += ", message ID " + x.MessageID
@@ -141,14 +149,15 @@ func exchangeLine(e *runner.Event) string {
 }
 
 // took gives the milliseconds of the exchange: of its parts, or where they are
-// not known of the step.
-func took(e *runner.Event) float64 {
+// not known of the step. That of a step with several attempts says nothing of
+// the last one.
+func took(e *runner.Event) (ms float64, known bool) {
 	if t := e.Exchange.Timings; t != nil {
 		if sum := t.DNS + t.Connect + t.TLS + t.Wait + t.Body; sum > 0 {
-			return sum
+			return sum, true
 		}
 	}
-	return e.DurationMs
+	return e.DurationMs, e.Event == runner.Attempt || e.Attempts <= 1
 }
 
 // messageOf gives the one line that says best why e did not pass.

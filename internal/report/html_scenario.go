@@ -279,7 +279,11 @@ func (p *htmlPage) waterfall(e *runner.Event, scale timeScale) {
 		t = e.Exchange.Timings
 	}
 	p.raw("<svg")
-	if t == nil || took(e) <= 0 {
+	ms := 0.0
+	if t != nil {
+		ms, _ = took(e)
+	}
+	if t == nil || ms <= 0 {
 		p.raw(" aria-hidden=true>")
 		p.rect("to", began, e.DurationMs, all)
 		p.raw("</svg>")
@@ -287,7 +291,7 @@ func (p *htmlPage) waterfall(e *runner.Event, scale timeScale) {
 	}
 	p.raw(" role=img><title>", timingWords(t), "</title>")
 	// The exchange is the end of the step: attempts before it are its begin.
-	at := max(0, began+e.DurationMs-took(e))
+	at := max(0, began+e.DurationMs-ms)
 	if lead := at - began; lead > all/200 {
 		p.rect("to", began, lead, all)
 	}
@@ -449,10 +453,18 @@ func (p *htmlPage) exchange(e *runner.Event) {
 	p.tag(" <bdi>", x.URL, "</bdi></p>")
 	p.message(x.RequestHeaders, x.RequestBody, x.RequestBodySize, "Body of the request")
 	p.raw("</section><section><h4>Answer</h4><p class=line>")
+	ms, known := took(e)
 	if x.Status == 0 {
-		p.raw("no answer after ", shownTime(took(e)), "</p>")
+		p.raw("no answer")
+		if known {
+			p.raw(" after ", shownTime(ms))
+		}
+		p.raw("</p>")
 	} else {
-		p.raw("<b>", strconv.Itoa(x.Status), "</b> in ", shownTime(took(e)))
+		p.raw("<b>", strconv.Itoa(x.Status), "</b>")
+		if known {
+			p.raw(" in ", shownTime(ms))
+		}
 		if x.Timings != nil {
 			if words := timingWords(x.Timings); words != "" {
 				p.raw(" <span class=dim>(", words, ")</span>")

@@ -7,6 +7,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jstemmer/go-junit-report/v2/junit"
@@ -61,6 +63,7 @@ type junitReporter struct {
 	class   classOf
 	record  []byte // used again
 	info    runner.RunInfo
+	blocks  rowBlocks
 	run     string
 	first   time.Time
 	last    time.Time
@@ -76,9 +79,17 @@ type junitUnit struct {
 	record  unitRecord
 	steps   stepQueue
 	names   names
-	buffer  []byte                // cases that are not in the spool yet
-	former  map[string]formerCase // what failed before the scenario was started again
-	reason  string                // why the first of the skipped steps was skipped
+	buffer  []byte                  // cases that are not in the spool yet
+	former  map[string]*formerCases // what failed before the scenario was started again
+	kept    int                     // how many results of these are kept
+	tries   int                     // how often the scenario was started
+	reason  string                  // why the first of the skipped steps was skipped
+}
+
+// formerCases is how a case ended each time that it did not pass.
+type formerCases struct {
+	count int
+	kept  []formerCase
 }
 
 // formerCase is how a case ended that did not pass.
@@ -88,7 +99,8 @@ type formerCase struct {
 }
 
 const (
-	// keptAttempts is how many failed attempts of a flaky step are shown.
+	// keptAttempts is how many failed attempts of a flaky step are shown, and
+	// how many failed cases of one name.
 	keptAttempts = 10
 	// keptFormer is how many failed cases of a scenario are kept for the case
 	// that it is started again.
@@ -120,7 +132,7 @@ func (j *junitReporter) take(e *runner.Event) error {
 	switch e.Event {
 	case runner.RunStart:
 		if e.Info != nil {
-			j.info = copyInfo(e.Info)
+			j.info, j.blocks = copyInfo(e.Info), rowBlocksOf(e.Info)
 		}
 	case runner.ScenarioStart:
 		j.start(e)
@@ -150,7 +162,7 @@ func (j *junitReporter) unit(e *runner.Event) *junitUnit {
 		u.key, u.start = key, scenarioOf(e)
 		r := &u.record
 		r.Name, r.File, r.Class, r.Row, r.Start = oneLine(e.Scenario), e.File, j.class.name(e), e.Row, e.Time
-		r.Base = firstRow(e)
+		r.Base = j.blocks.firstRow(e)
 		j.units[key] = u
 	}
 	j.current = u
@@ -190,6 +202,7 @@ func (j *junitReporter) start(e *runner.Event) {
 		u.again()
 	}
 	u.started = true
+	u.tries++
 	u.record.Tags = append(u.record.Tags[:0], e.Tags...)
 }
 
@@ -258,7 +271,9 @@ func (u *junitUnit) flaky(c *junitCase, s *queuedStep, e *runner.Event) {
 		}
 	}
 	if f, ok := u.former[s.name]; ok {
-		add(f)
+		for _, result := range f.kept {
+			add(result)
+		}
 	}
 	if e.Flaky {
 		for i := range s.failed {
@@ -361,15 +376,42 @@ func (u *junitUnit) count(c *junitCase, e *runner.Event) {
 		u.record.Errors++
 		c.Error = resultOf(e)
 	}
-	if text := exchangeText(e.Exchange, shownBody); text != "" {
+	u.fail(c.Name, formerOf(cmp.Or(c.Failure, c.Error), e.Outcome))
+	text := exchangeText(e.Exchange, shownBody)
+	if f := u.former[c.Name]; u.tries > 1 && f != nil {
+		text = strings.TrimSuffix(f.times(u.tries)+"\n\n"+text, "\n\n")
+	}
+	if text != "" {
 		c.SystemOut = &junit.Output{Data: xmlText(text)}
 	}
+}
+
+// fail keeps how a case ended that did not pass.
+func (u *junitUnit) fail(name string, how formerCase) {
 	if u.former == nil {
-		u.former = map[string]formerCase{}
+		u.former = map[string]*formerCases{}
 	}
-	if len(u.former) < keptFormer {
-		u.former[c.Name] = formerOf(cmp.Or(c.Failure, c.Error), e.Outcome)
+	f := u.former[name]
+	if f == nil {
+		if len(u.former) == keptFormer {
+			return
+		}
+		f = new(formerCases)
+		u.former[name] = f
 	}
+	f.count++
+	if len(f.kept) < keptAttempts && u.kept < keptFormer {
+		f.kept = append(f.kept, how)
+		u.kept++
+	}
+}
+
+// times says how often the case failed in so many runs of the scenario.
+func (f *formerCases) times(tries int) string {
+	if f.count >= tries {
+		return "failed " + strconv.Itoa(tries) + " times"
+	}
+	return "failed in " + strconv.Itoa(f.count) + " of " + strconv.Itoa(tries) + " runs of the scenario"
 }
 
 func resultOf(e *runner.Event) *junit.Result {

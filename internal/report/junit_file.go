@@ -24,7 +24,7 @@ import (
 func (j *junitReporter) write() error {
 	f := &junitFile{
 		junitReporter: j, out: bufio.NewWriterSize(j.w, spooled), heads: newElementWriter("\t"),
-		window: window{spool: j.spool}, used: map[uint64]names{},
+		window: window{spool: j.spool}, used: map[uint64]names{}, rows: map[uint64]int{},
 	}
 	if err := f.survey(); err != nil {
 		return err
@@ -50,10 +50,14 @@ type junitFile struct {
 	window window
 	totals unitRecord
 	suiteN int
-	// used has the names of cases for those class names and rows that several
-	// units have (orders.yaml and orders.yml): only these can hold the same
-	// name twice.
+	// seen has the class names and rows of all units.
+	seen hashFilter
+	// used has the names of cases for those class names that several units
+	// without a row have (orders.yaml and orders.yml): only these can hold the
+	// same name twice.
 	used map[uint64]names
+	// rows counts the units of those class names and rows that several have.
+	rows map[uint64]int
 }
 
 func (f *junitFile) text(s string) { _, _ = f.out.WriteString(s) } // Flush gives the error
@@ -139,7 +143,7 @@ func (f *junitFile) record(at span, r *unitRecord) error {
 
 // survey sums up all units and finds those that may repeat a name.
 func (f *junitFile) survey() error {
-	seen := newHashFilter(len(f.index.pages) * pageNumbers)
+	f.seen = newHashFilter(len(f.index.pages) * pageNumbers)
 	r := new(unitRecord)
 	for c := f.cursor(); ; {
 		ok, err := c.next(r)
@@ -147,8 +151,12 @@ func (f *junitFile) survey() error {
 			return err
 		}
 		f.totals.sum(r)
-		if h := r.hash(); seen.add(h) {
+		switch h := r.hash(); {
+		case !f.seen.add(h):
+		case r.Row == "":
 			f.used[h] = names{}
+		default:
+			f.rows[h] = 0
 		}
 	}
 }
@@ -171,6 +179,18 @@ func (f hashFilter) add(h uint64) bool {
 		h += step
 	}
 	return was
+}
+
+// has reports whether h was added, or seems to have been.
+func (f hashFilter) has(h uint64) bool {
+	step := bits.RotateLeft64(h*0x9E3779B97F4A7C15, 32) | 1
+	for range 4 {
+		if f[h>>6&uint64(len(f)-1)]>>(h&63)&1 == 0 {
+			return false
+		}
+		h += step
+	}
+	return true
 }
 
 func (f *junitFile) root() error {
@@ -272,10 +292,45 @@ func (f *junitFile) properties(s *junit.Testsuite, r *unitRecord) {
 	}
 }
 
+// renaming says how the cases of a unit are renamed, so that no two cases of a
+// class name have one name.
+type renaming struct {
+	used names // not nil: a name that was used gets a number
+	// from is how the name of each case of a row begins, and to how it begins
+	// in the file, both as they stand there; empty: the same.
+	from, to []byte
+}
+
+// renaming of a unit. The second row of one name is "[name (2)]" in all of its
+// cases.
+func (f *junitFile) renaming(r *unitRecord) renaming {
+	h := r.hash()
+	if r.Row == "" {
+		return renaming{used: f.used[h]}
+	}
+	count, repeated := f.rows[h]
+	if !repeated {
+		return renaming{}
+	}
+	row := rowText(r.Row)
+	to := row
+	for count++; count > 1; count++ {
+		to = row + " (" + strconv.Itoa(count) + ")"
+		if !f.seen.has(rowHash(r.Class, to)) {
+			break
+		}
+	}
+	f.rows[h] = count
+	if to == row {
+		return renaming{}
+	}
+	return renaming{from: appendXML(nil, rowPrefix(row)), to: appendXML(nil, rowPrefix(to))}
+}
+
 // unitCases copies the cases of a unit, renamed where another unit has cases
 // of the same class name and row.
 func (f *junitFile) unitCases(r *unitRecord) error {
-	used := f.used[r.hash()]
+	as := f.renaming(r)
 	for _, p := range r.Cases {
 		cases, err := f.window.bytes(p)
 		if err != nil {
@@ -286,7 +341,7 @@ func (f *junitFile) unitCases(r *unitRecord) error {
 			if n <= 0 || size > uint64(len(cases)-n) {
 				return errors.New("temporary file of the report is damaged")
 			}
-			f.testcase(cases[n:][:size], used)
+			f.testcase(cases[n:][:size], as)
 			cases = cases[n+int(size):]
 		}
 	}
@@ -298,10 +353,14 @@ const caseStart = "\t\t<testcase name=\""
 
 // testcase writes a case, under another name when its own is used. Two names
 // are the same when they are so in XML.
-func (f *junitFile) testcase(text []byte, used names) {
-	if used != nil {
+func (f *junitFile) testcase(text []byte, as renaming) {
+	if as.used != nil {
 		name, rest, _ := bytes.Cut(text[len(caseStart):], []byte{'"'})
-		f.text(caseStart + used.unique(string(name)) + "\"")
+		f.text(caseStart + as.used.unique(string(name)) + "\"")
+		text = rest
+	} else if rest, ok := bytes.CutPrefix(text[len(caseStart):], as.from); ok && len(as.from) > 0 {
+		f.text(caseStart)
+		_, _ = f.out.Write(as.to)
 		text = rest
 	}
 	_, _ = f.out.Write(text)

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"iflowtest/runner"
@@ -23,11 +25,36 @@ type unitRecord struct {
 	Cases                            []span
 }
 
+// rowBlocks are the ScenarioIDs of the scenarios with data rows, as far as
+// run-start tells them.
+type rowBlocks []rowRange
+
+type rowRange struct{ first, rows int }
+
+func rowBlocksOf(info *runner.RunInfo) rowBlocks {
+	var all rowBlocks
+	for i := range info.Planned {
+		if s := &info.Planned[i]; s.Rows > 0 {
+			all = append(all, rowRange{s.ScenarioID, s.Rows})
+		}
+	}
+	slices.SortFunc(all, func(a, b rowRange) int { return cmp.Compare(a.first, b.first) })
+	return all
+}
+
 // firstRow gives the ScenarioID of the first row of the scenario that e is of;
-// 0 when it has none.
-func firstRow(e *runner.Event) int {
+// 0 when it has none. Where only some rows were selected, the number of a row
+// does not tell.
+func (b rowBlocks) firstRow(e *runner.Event) int {
 	if e.RowIndex == 0 {
 		return 0
+	}
+	i, found := slices.BinarySearchFunc(b, e.ScenarioID, func(r rowRange, id int) int { return cmp.Compare(r.first, id) })
+	if !found {
+		i--
+	}
+	if i >= 0 && e.ScenarioID < b[i].first+b[i].rows {
+		return b[i].first
 	}
 	return e.ScenarioID - e.RowIndex + 1
 }
@@ -49,16 +76,19 @@ func (r *unitRecord) sum(o *unitRecord) {
 	r.Flaky = r.Flaky || o.Flaky
 }
 
-// hash stands for class name and row (FNV-1a); that two share one costs a
-// little time and nothing else.
-func (r *unitRecord) hash() uint64 {
+// hash stands for class name and row; that two share one gives a row a number
+// that needs none.
+func (r *unitRecord) hash() uint64 { return rowHash(r.Class, rowText(r.Row)) }
+
+// rowHash is FNV-1a of a class name and the name of a row.
+func rowHash(class, row string) uint64 {
 	h := uint64(14695981039346656037)
-	for i := range len(r.Class) {
-		h = (h ^ uint64(r.Class[i])) * 1099511628211
+	for i := range len(class) {
+		h = (h ^ uint64(class[i])) * 1099511628211
 	}
 	h *= 1099511628211
-	for i := range len(r.Row) {
-		h = (h ^ uint64(r.Row[i])) * 1099511628211
+	for i := range len(row) {
+		h = (h ^ uint64(row[i])) * 1099511628211
 	}
 	return h
 }

@@ -157,10 +157,10 @@ func TestRowsShareSuite(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("suites (-want +got):\n%s", d)
 	}
-	if got := root.Suites[1].Testcases[399].Name; got != "[DE] is there (100)" {
+	if got := root.Suites[1].Testcases[399].Name; got != "[DE (100)] is there" {
 		t.Errorf("the last case is %q", got)
 	}
-	if got := root.Suites[2].Testcases[0].Name; got != "[1] sends (2)" {
+	if got := root.Suites[2].Testcases[0].Name; got != "[1 (2)] sends" {
 		t.Errorf("a case of the class name and row of another is %q", got)
 	}
 }
@@ -215,7 +215,7 @@ func TestFlakyElements(t *testing.T) {
 	if root.Failures+root.Errors != 0 || root.Tests != 4 {
 		t.Errorf("%d failures, %d errors, %d cases, want 0, 0, 4", root.Failures, root.Errors, root.Tests)
 	}
-	for part, want := range map[string]int{"<flakyFailure ": 2, "<flakyError ": 2, "<stackTrace>": 4, `name="flaky" value="true"`: 2} {
+	for part, want := range map[string]int{"<flakyFailure ": 3, "<flakyError ": 2, "<stackTrace>": 5, `name="flaky" value="true"`: 2} {
 		if got := strings.Count(string(text), part); got != want {
 			t.Errorf("%d of %q, want %d in\n%s", got, part, want, text)
 		}

@@ -263,7 +263,7 @@ func TestUniqueNames(t *testing.T) {
 	want := []string{
 		"a|send", "a|send (2)", "a|send (3)", "a|send (4)", "a|step call",
 		"a|send (5)", "a|send (2) (2)",
-		"b|[same] send", "b|[same] send (2)", "b|[same] send (3)", "b|[same] send (2) (2)",
+		"b|[same] send", "b|[same] send (2)", "b|[same (2)] send", "b|[same (2)] send (2)",
 	}
 	if d := cmp.Diff(want, caseNames(root)); d != "" {
 		t.Errorf("names (-want +got):\n%s", d)

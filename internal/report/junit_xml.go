@@ -132,10 +132,16 @@ func caseName(e *runner.Event) string {
 		name = strings.TrimSpace("step " + e.Kind)
 	}
 	if e.Row != "" {
-		name = "[" + oneLine(e.Row) + "] " + name
+		return rowPrefix(rowText(e.Row)) + xmlText(name)
 	}
 	return xmlText(name)
 }
+
+// rowText gives the name of a row as it stands in the names of cases.
+func rowText(row string) string { return xmlText(oneLine(row)) }
+
+// rowPrefix is what the names of the cases of a row begin with.
+func rowPrefix(row string) string { return "[" + row + "] " }
 
 // names makes names unique: a repeat gets " (2)". It holds how often a name
 // was used; names that it made are not kept, so that a name that is used a

@@ -113,7 +113,7 @@ func TestLiveRows(t *testing.T) {
 		sendAll(t, r, rows[2][:2]...)
 		sendAll(t, r, rows[3][:1]...)
 		pass(redraw)
-		want := "FAIL  scenarios/orders.yaml  Order intake [A-2]  (1 of 2 steps failed, 3 ms)\n" +
+		want := "FAIL  scenarios/orders.yaml  Order intake [A-2] (row 2)  (1 of 2 steps failed, 3 ms)\n" +
 			"⠙ orders.yaml  Order intake  2 of 4 rows, 1 failed  [A-3] › sends  0.1 s\n" +
 			"0 scenarios done, 1 failed, 1 running"
 		if d := cmp.Diff(want, s.shown()); d != "" {
@@ -122,7 +122,7 @@ func TestLiveRows(t *testing.T) {
 		sendAll(t, r, rows[2][2:]...)
 		sendAll(t, r, rows[3][1:]...)
 		pass(redraw)
-		want = "FAIL  scenarios/orders.yaml  Order intake [A-2]  (1 of 2 steps failed, 3 ms)\n" +
+		want = "FAIL  scenarios/orders.yaml  Order intake [A-2] (row 2)  (1 of 2 steps failed, 3 ms)\n" +
 			"FAIL  scenarios/orders.yaml  Order intake  (4 rows: 3 passed, 1 failed, 6 ms)\n" +
 			"1 scenario done, 1 failed"
 		if d := cmp.Diff(want, s.shown()); d != "" {

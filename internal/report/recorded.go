@@ -164,6 +164,10 @@ func (f *recordedFile) take(line []byte, state lineState, take func(e *runner.Ev
 		f.strange(e.Event)
 		return nil
 	}
+	if lack := lacking(e); lack != "" {
+		f.mistake(fmt.Sprintf("not a whole event: %s without %s; the line is left out", e.Event, lack))
+		return nil
+	}
 	bound(e)
 	f.events++
 	return take(e, f.line)
@@ -218,6 +222,18 @@ func known(event string) bool {
 	return false
 }
 
+// lacking names what an event cannot be used without, which every version
+// writes.
+func lacking(e *runner.Event) string {
+	switch {
+	case e.Outcome == "" && (e.Event == runner.StepEnd || e.Event == runner.ScenarioEnd):
+		return "an outcome"
+	case e.Time.IsZero():
+		return "a time"
+	}
+	return ""
+}
+
 // notEvent says what is wrong with a line.
 func notEvent(line []byte, err error) string {
 	if bytes.IndexByte(line, 0) >= 0 {
@@ -252,6 +268,11 @@ func bound(e *runner.Event) {
 	for i := range e.Failures {
 		f := &e.Failures[i]
 		f.Line, f.Column, f.Width = within(f.Line, farLine), within(f.Column, farColumn), within(f.Width, farCaret)
+	}
+	if e.Info != nil {
+		for i := range e.Info.Planned {
+			e.Info.Planned[i].Rows = within(e.Info.Planned[i].Rows, farLine)
+		}
 	}
 }
 

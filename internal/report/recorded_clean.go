@@ -37,6 +37,11 @@ func cleanEvent(e *runner.Event, clean func(string) string) {
 	if i := e.Info; i != nil {
 		each(&i.Version, &i.Environment, &i.Tags)
 		all(i.Hosts)
+		for k := range i.Planned {
+			p := &i.Planned[k]
+			each(&p.Scenario, &p.File, &p.Document)
+			all(p.Steps)
+		}
 		all(i.Warnings)
 	}
 	if s := e.Summary; s != nil {

@@ -29,8 +29,8 @@ type Recording struct {
 	units   []recordedUnit
 	// owner finds the unit that is used of those that are the same scenario.
 	owner map[scenarioHash]int32
-	// blocks has the ScenarioID of the first row of a scenario with rows.
-	blocks map[scenarioHash]int
+	// blocks has the data rows of each scenario that has any.
+	blocks map[scenarioHash]*rowBlock
 	next   int // the ScenarioID that is free
 	run    string
 }
@@ -40,6 +40,7 @@ type part struct {
 	file        *recordedFile
 	run         string
 	info        *runner.RunInfo
+	plan        plan
 	summary     *runner.Summary
 	ended       bool // a run-end came
 	ms          float64
@@ -69,6 +70,9 @@ type recordedUnit struct {
 	id    int // its new ScenarioID
 	bad   bool
 	ended bool
+	// planned is from 1 the scenario of the part's plan that was never begun,
+	// or of which some rows were not; 0: the unit has events.
+	planned int32
 }
 
 // OpenRecording reads the files once, to know what they hold. Files that cannot
@@ -83,7 +87,7 @@ func OpenRecording(files []string, o RecordedOptions) (*Recording, error) {
 	}
 	warn := o.Warn
 	o.Warn = func(m string) { warn(o.Clean(m)) }
-	r := &Recording{options: o, owner: map[scenarioHash]int32{}, blocks: map[scenarioHash]int{}, next: 1}
+	r := &Recording{options: o, owner: map[scenarioHash]int32{}, blocks: map[scenarioHash]*rowBlock{}, next: 1}
 	var named []string
 	for _, name := range files {
 		if slices.Contains(named, filepath.Clean(name)) {
@@ -135,7 +139,10 @@ func (r *Recording) index(f *recordedFile) error {
 		return nil
 	})
 	for _, p := range r.parts {
-		p.byKey = nil
+		if p.byKey != nil {
+			r.absent(p)
+			p.byKey = nil
+		}
 	}
 	return err
 }
@@ -148,7 +155,7 @@ func (r *Recording) note(p *part, e *runner.Event, line int) {
 	switch e.Event {
 	case runner.RunStart:
 		if e.Info != nil {
-			p.info = e.Info
+			p.info, p.plan = e.Info, planOf(e.Info)
 			if r.options.Version != "" && e.Info.Version != r.options.Version {
 				r.options.Warn(fmt.Sprintf("%s: was written by version %s, this is %s; what this version does not know is left out",
 					placeOf(p.file.name, line), cmp.Or(e.Info.Version, "unknown"), r.options.Version))
@@ -162,10 +169,13 @@ func (r *Recording) note(p *part, e *runner.Event, line int) {
 	u := r.unit(p, e)
 	switch {
 	case e.Event == runner.ScenarioStart:
-		u.ended, u.bad = false, false
+		u.ended, u.bad, u.planned = false, false, 0
 		u.rows = cmp.Or(e.Rows, u.rows)
 	case e.Event == runner.ScenarioEnd:
 		u.ended = true
+		if neverReached(e) {
+			p.markAbsent(u, e)
+		}
 	}
 	if e.Outcome == runner.Fail || e.Outcome == runner.Error {
 		u.bad = u.bad || e.Event != runner.Attempt
@@ -178,7 +188,7 @@ func (r *Recording) unit(p *part, e *runner.Event) *recordedUnit {
 	i, ok := p.byKey[key]
 	if !ok {
 		i = int32(len(r.units))
-		u := recordedUnit{part: int32(len(r.parts) - 1), key: key, same: hash(e.File, e.Document, e.Scenario, e.Row)}
+		u := recordedUnit{part: int32(len(r.parts) - 1), key: key, same: sameAs(e.File, e.Document, e.Scenario, e.Row, e.Run)}
 		if e.RowIndex > 0 {
 			u.row, u.block = e.RowIndex, hash(e.File, e.Document)
 		}
@@ -198,14 +208,21 @@ func hashKey(e *runner.Event) unitHash {
 	return unitHash{e.ScenarioID, h.Sum64()}
 }
 
+// sameAs gives what is equal for the same scenario, or row of one, of every
+// run, also where its name holds the id of the run.
+func sameAs(file, document, scenario, row, run string) scenarioHash {
+	return hash(file, document, withoutRun(scenario, run), withoutRun(row, run))
+}
+
 func hash(texts ...string) scenarioHash {
 	sum := sha256.Sum256([]byte(strings.Join(texts, "\x00")))
 	return scenarioHash(sum[:16])
 }
 
 // place gives every unit its new id, and finds the last of those that are the
-// same.
+// same. What was never begun has no result, and replaces none.
 func (r *Recording) place() {
+	r.rows()
 	for _, p := range r.parts {
 		slices.SortFunc(p.units, func(a, b int32) int {
 			x, y := &r.units[a].key, &r.units[b].key
@@ -214,6 +231,10 @@ func (r *Recording) place() {
 		again := map[scenarioHash]int{}
 		for _, i := range p.units {
 			u := &r.units[i]
+			if u.planned > 0 {
+				r.placeAbsent(i)
+				continue
+			}
 			// Two rows of one name are two scenarios, the first and the second
 			// of that name in every part.
 			n := again[u.same]
@@ -234,28 +255,54 @@ func (r *Recording) place() {
 		p := r.parts[u.part]
 		if u.bad || !u.ended {
 			p.bad++
-			if r.owner[u.same] != int32(i) {
+			if !r.owns(int32(i)) {
 				p.lost++
 			}
 		}
 	}
 }
 
+// placeAbsent gives a unit that was never begun its id, unless another run has
+// its results.
+func (r *Recording) placeAbsent(i int32) {
+	u := &r.units[i]
+	if u.block != (scenarioHash{}) && r.blocks[u.block].missing() <= 0 {
+		return
+	}
+	former, ok := r.owner[u.same]
+	switch {
+	case !ok:
+		u.id = r.newID(u)
+	case r.units[former].planned == 0:
+		return
+	default:
+		u.id = r.units[former].id
+	}
+	r.owner[u.same] = i
+}
+
+// owns reports whether a unit is used.
+func (r *Recording) owns(i int32) bool {
+	owner, ok := r.owner[r.units[i].same]
+	return ok && owner == i
+}
+
 // newID gives the next id. The rows of a scenario have ids in a row, also when
 // some of them are not there or come in a later file.
 func (r *Recording) newID(u *recordedUnit) int {
-	if u.row == 0 {
+	if u.block == (scenarioHash{}) {
 		r.next++
 		return r.next - 1
 	}
-	first, ok := r.blocks[u.block]
-	if !ok {
-		first = r.next
-		r.blocks[u.block] = first
+	b := r.blocks[u.block]
+	if b.first == 0 {
+		b.first = r.next
+		r.next += b.size()
 	}
-	id := first + u.row - 1
-	r.next = max(r.next, id+1, first+u.rows)
-	return id
+	if u.row == 0 {
+		return b.first + b.free()
+	}
+	return b.first + b.place(u.row)
 }
 
 // tell says what stands twice, once for each two parts.
@@ -263,7 +310,7 @@ func (r *Recording) tell() {
 	type pair struct{ lost, kept int32 }
 	counts := map[pair]int{}
 	for i := range r.units {
-		if kept := r.owner[r.units[i].same]; kept != int32(i) {
+		if kept := r.owner[r.units[i].same]; kept != int32(i) && r.units[i].planned == 0 {
 			counts[pair{r.units[i].part, r.units[kept].part}]++
 		}
 	}
@@ -354,6 +401,16 @@ type openUnit struct {
 	started bool
 	steps   stepQueue
 	counts  runner.Counts
+	// planned are the steps that it was to have, seen those that it had.
+	planned []string
+	seen    []bool
+}
+
+// see notes that a step began or ended.
+func (u *openUnit) see(index int) {
+	if index > 0 && index <= len(u.planned) {
+		u.seen[index-1] = true
+	}
 }
 
 func (p *replay) nextPart() error {
@@ -375,17 +432,34 @@ func (p *replay) event(e *runner.Event) error {
 	}
 	i := p.byKey[hashKey(e)]
 	u := &p.units[i]
-	if p.owner[u.same] != i {
+	if !p.owns(i) || u.planned > 0 {
 		return nil
 	}
+	steps := p.stepsOf(e.ScenarioID)
 	e.ScenarioID, e.Run = u.id, p.run
+	if e.Event == runner.ScenarioStart && u.row > 0 {
+		e.Rows = p.blocks[u.block].size()
+	}
 	cleanEvent(e, p.options.Clean)
-	p.track(e)
+	p.track(e, steps)
 	return p.emit(e)
 }
 
-// track keeps what is open, and counts what ended.
-func (p *replay) track(e *runner.Event) {
+// stepsOf gives the steps of a scenario that the run may have left open.
+func (p *replay) stepsOf(id int) []string {
+	now := p.parts[p.at]
+	if now.ended {
+		return nil
+	}
+	if k := now.plan.find(id); k >= 0 {
+		return now.plan[k].Steps
+	}
+	return nil
+}
+
+// track keeps what is open, and counts what ended; planned are the steps that
+// the scenario was to have.
+func (p *replay) track(e *runner.Event, planned []string) {
 	u := p.open[keyOf(e)]
 	if u == nil {
 		u = &openUnit{start: scenarioOf(e)}
@@ -394,10 +468,12 @@ func (p *replay) track(e *runner.Event) {
 	switch e.Event {
 	case runner.ScenarioStart:
 		// A scenario that is started again begins anew.
-		*u = openUnit{start: scenarioOf(e), started: true}
+		*u = openUnit{start: scenarioOf(e), started: true, planned: planned, seen: make([]bool, len(planned))}
 	case runner.StepStart:
+		u.see(e.Index)
 		u.steps.begin(e)
 	case runner.StepEnd:
+		u.see(e.Index)
 		if s := u.steps.find(e); s != nil {
 			s.ended = true
 			for u.steps.pop() != nil {
@@ -425,7 +501,10 @@ func (p *replay) endPart() error {
 			return err
 		}
 	}
-	return nil
+	if p.at < 0 {
+		return nil
+	}
+	return p.endAbsent()
 }
 
 func (p *replay) interrupt(u *openUnit) error {
@@ -436,6 +515,14 @@ func (p *replay) interrupt(u *openUnit) error {
 			return err
 		}
 	}
+	for i, name := range u.planned {
+		if u.seen[i] {
+			continue
+		}
+		if err := p.close(u, skippedStep(&u.start, i+1, p.options.Clean(name), notReached, now)); err != nil {
+			return err
+		}
+	}
 	n := u.counts
 	return p.close(u, unended(&u.start, u.started, inStep, worst(n.Passed, n.Failed, n.Errors), now))
 }
@@ -443,7 +530,7 @@ func (p *replay) interrupt(u *openUnit) error {
 // close gives an end that never came.
 func (p *replay) close(u *openUnit, e *runner.Event) error {
 	e.Run, e.RowIndex = p.run, u.start.RowIndex
-	p.track(e)
+	p.track(e, nil)
 	return p.emit(e)
 }
 
@@ -477,9 +564,34 @@ func (r *Recording) start() *runner.Event {
 	info.Version = strings.Join(distinct(versions), ", ")
 	info.Environment = strings.Join(distinct(environments), ", ")
 	info.Tags = strings.Join(distinct(tags), ", ")
-	info.Scenarios = max(info.Scenarios-(len(r.units)-len(r.owner)), len(r.owner))
+	info.Planned = r.planned()
+	info.Scenarios = r.scenarios(info.Scenarios)
 	cleanEvent(e, r.options.Clean)
 	return e
+}
+
+// scenarios counts the scenarios of all runs, those that stand in several once;
+// sum is what the runs say. The rows of a scenario are one.
+func (r *Recording) scenarios(sum int) int {
+	all := map[scenarioHash]bool{}
+	for _, p := range r.parts {
+		own := map[scenarioHash]bool{}
+		for _, i := range p.units {
+			u := &r.units[i]
+			one := u.same
+			if u.block != (scenarioHash{}) {
+				one = u.block
+			}
+			if !own[one] && all[one] {
+				sum--
+			}
+			own[one], all[one] = true, true
+		}
+	}
+	if len(r.parts) == 1 && sum > 0 {
+		return sum
+	}
+	return max(sum, len(all))
 }
 
 // distinct gives what is not empty, each once, in the order of the first.

@@ -59,6 +59,8 @@ func TestRecordedFiles(t *testing.T) {
 		{"a number", strings.Replace(oneScenario, "\n", "\n7\n", 1), 3, []string{"r.jsonl:2: not an event: found a JSON number, want an object; the line is left out"}},
 		{"an event that is none", strings.Replace(oneScenario, "\n", "\n{\"foo\":1}\n", 1), 3, []string{`r.jsonl:2: not an event: it has no field "event"; the line is left out`}},
 		{"a text for a number", strings.Replace(oneScenario, "\n", "\n{\"event\":\"step-end\",\"index\":\"1\"}\n", 1), 3, []string{"r.jsonl:2: not an event: index is a JSON string, which it cannot be; the line is left out"}},
+		{"a step-end without an outcome", strings.Replace(oneScenario, "\n", "\n{\"event\":\"step-end\"}\n", 1), 3, []string{"r.jsonl:2: not a whole event: step-end without an outcome; the line is left out"}},
+		{"an event without a time", strings.Replace(oneScenario, "\n", "\n{\"event\":\"step-start\"}\n", 1), 3, []string{"r.jsonl:2: not a whole event: step-start without a time; the line is left out"}},
 		{"NUL", oneScenario + "\x00\x00\x00\n", 3, []string{"r.jsonl:4: not an event: it holds NUL characters; JSON lines are UTF-8 text; the line is left out"}},
 		{"events and fields of tomorrow", strings.Replace(oneScenario, `{"event":"scenario-start"`, "{\"event\":\"coffee\"}\n{\"event\":\"coffee\"}\n{\"cup\":[1],\"event\":\"scenario-start\"", 1), 3,
 			[]string{`r.jsonl:2: the event "coffee" is not known to this version and is left out`}},
@@ -152,8 +154,8 @@ func TestDurations(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[ScenarioIdentity]time.Duration{
-		{File: "a.yaml", Scenario: "A"}:           500 * time.Millisecond,
-		{File: "a.yaml", Scenario: "A", Row: "r"}: 300 * time.Millisecond,
+		{File: "a.yaml", Scenario: "A", Run: "k3f9qa"}:           500 * time.Millisecond,
+		{File: "a.yaml", Scenario: "A", Row: "r", Run: "k3f9qa"}: 300 * time.Millisecond,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -195,7 +197,7 @@ func TestFailed(t *testing.T) {
 	}
 	var want []ScenarioIdentity
 	for _, name := range []string{"errs", "fails", "fails later", "is open", "rows", "rows", "was cut short", "was not reached"} {
-		want = append(want, ScenarioIdentity{File: "a.yaml", Scenario: name})
+		want = append(want, ScenarioIdentity{File: "a.yaml", Scenario: name, Run: "k3f9qa"})
 	}
 	want[4].Row, want[5].Row = "b", "twin"
 	if d := cmp.Diff(want, got); d != "" {

@@ -87,7 +87,7 @@ func (k unitKey) compare(o unitKey) int {
 func scenarioOf(e *runner.Event) runner.Event {
 	s := runner.Event{
 		Time: e.Time, Run: e.Run, Scenario: e.Scenario, ScenarioID: e.ScenarioID,
-		Document: e.Document, Row: e.Row, File: e.File, Below: e.Below,
+		Document: e.Document, Row: e.Row, RowIndex: e.RowIndex, File: e.File, Below: e.Below,
 	}
 	if e.Event == runner.ScenarioStart {
 		s.Line, s.Column = e.Line, e.Column
@@ -95,8 +95,10 @@ func scenarioOf(e *runner.Event) runner.Event {
 	return s
 }
 
+// copyInfo copies what reporters keep of a run: what was planned is not of it,
+// as it grows with the scenarios.
 func copyInfo(i *runner.RunInfo) runner.RunInfo {
 	c := *i
-	c.Hosts, c.Warnings = slices.Clone(i.Hosts), slices.Clone(i.Warnings)
+	c.Hosts, c.Warnings, c.Planned = slices.Clone(i.Hosts), slices.Clone(i.Warnings), nil
 	return c
 }
