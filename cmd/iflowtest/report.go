@@ -32,7 +32,8 @@ func (p *program) reportCommand(g *global) *cobra.Command {
 Several files become one report: the shards of a run, or a run and the repetition
 of what failed in it. A scenario that stands in several files has the result of
 the last one. A file that was cut off, as that of a run that was killed, is used
-as far as it goes: what had not ended is reported as interrupted.
+as far as it goes: what had not ended is reported as interrupted, and what the
+run had not come to as skipped.
 
 Without --junit, --html or --json the report goes to standard output as text.
 The status of the recorded runs is its last line; the exit status of this command

@@ -132,7 +132,7 @@ func caseName(e *runner.Event) string {
 		name = strings.TrimSpace("step " + e.Kind)
 	}
 	if e.Row != "" {
-		return rowPrefix(rowText(e.Row)) + xmlText(name)
+		return "[" + rowText(e.Row) + "] " + xmlText(name)
 	}
 	return xmlText(name)
 }

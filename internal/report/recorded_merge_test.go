@@ -354,6 +354,14 @@ func FuzzRecording(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Add([]byte(oneScenario))
+	var plan bytes.Buffer
+	for _, e := range killedSample() {
+		e.Run = "killed1"
+		if err := NewJSONLines(&plan).Event(e); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Add(plan.Bytes())
 	f.Add([]byte(`{"event":"step-end","scenarioId":-1,"line":-7,"failures":[{"width":99999999,"line":5,"source":"x"}],"durationMs":-1e308}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := OpenRecording([]string{keep(t, "r.jsonl", string(text))}, RecordedOptions{})
