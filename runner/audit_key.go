@@ -131,7 +131,7 @@ func (k *AuditedKey) expires(key *servicekey.Key, now time.Time, minDays int) bo
 		})
 	case until.Before(now.AddDate(0, 0, minDays)):
 		k.judged(VerdictExpiring, Problem{
-			Type: TypeCredential, Message: fmt.Sprintf("the certificate expires in %s, on %s; at least %s are wanted", days(*k.DaysLeft), day, days(minDays)), Cure: k.renew(),
+			Type: TypeCredential, Message: fmt.Sprintf("the certificate expires in %s, on %s; it is to be valid for at least %s", days(*k.DaysLeft), day, days(minDays)), Cure: k.renew(),
 		})
 	default:
 		return false
