@@ -320,7 +320,7 @@ func (a *auditor) keys(ctx context.Context, instances []cf.Instance) error {
 	_ = group.Wait() // each key has its own problem
 	for i, instance := range instances {
 		audited := AuditedInstance{
-			Name: instance.Name, GUID: instance.GUID, Space: cmp.Or(instance.Space, a.audit.Space), Plan: instance.Plan,
+			Name: instance.Name, GUID: instance.GUID, Space: cmp.Or(instance.Space, a.audit.Space, instance.SpaceGUID), Plan: cmp.Or(instance.Plan, instance.PlanGUID),
 			LastOperation: operationOf(instance.LastOperation), Keys: []AuditedKey{},
 		}
 		for _, k := range looked[i] {
@@ -406,6 +406,9 @@ func (a *auditor) nothing() string {
 	text := fmt.Sprintf("no service key there: there is no instance of %s %s that the user may see", a.o.Offering, place)
 	if len(a.audit.OtherOfferings) > 0 {
 		text += "; there are instances of " + strings.Join(a.audit.OtherOfferings, ", ")
+	}
+	if a.audit.Unjudged > 0 {
+		text += fmt.Sprintf("; of %d the platform does not tell the offering", a.audit.Unjudged)
 	}
 	return text
 }

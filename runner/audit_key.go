@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"time"
 
 	"iflowtest/internal/cf"
+	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
 	"iflowtest/internal/servicekey"
 )
@@ -180,6 +182,13 @@ func (a *auditor) verify(ctx context.Context, key *servicekey.Key, out *AuditedK
 		return
 	case KeyExternalCertificate:
 		out.judged(VerdictNotVerified, Problem{Type: TypeCredential, Message: "the private key of an external certificate is with its owner only, so that the key cannot be verified"})
+		return
+	}
+	if u, err := url.Parse(key.TokenURL); err == nil && u.Scheme == "http" && !httpx.IsLoopback(u.Hostname()) {
+		out.judged(VerdictUnknown, Problem{
+			Type: TypeCredential, Message: fmt.Sprintf("the token URL of the key is plain http, at %s: the secret would cross the network as it is, and was not sent", u.Host),
+			Cure: "ask the owner of the service for a key whose token URL is https",
+		})
 		return
 	}
 	_, err := a.tokens.Token(ctx, oauth.Credential{Name: key.Name, TokenURL: key.TokenURL, ClientID: key.ClientID, ClientSecret: key.ClientSecret})

@@ -293,6 +293,52 @@ func TestAuditNothing(t *testing.T) {
 	})
 }
 
+// TestAuditUnjudged: instances whose offering is not told are not passed over in
+// silence.
+func TestAuditUnjudged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.transport = changed{r.tenant.RoundTripper(), func(q *http.Request, a *http.Response, body string) (int, string) {
+			var page map[string]any
+			if q.URL.Path != "/v3/service_instances" || json.Unmarshal([]byte(body), &page) != nil {
+				return a.StatusCode, body
+			}
+			delete(page, "included")
+			text, err := json.Marshal(page)
+			if err != nil {
+				panic(err)
+			}
+			return a.StatusCode, string(text)
+		}}
+		r.audited(r.platform(), AuditOptions{},
+			`4: no service key there: there is no instance of it-rt in the space "dev" of the organisation "sandbox" that the user may see; of 2 the platform does not tell the offering`)
+	})
+}
+
+// TestAuditPlainHTTP: no secret is sent in the clear, but to this machine.
+func TestAuditPlainHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		asked := 0
+		r.transport = changed{r.tenant.RoundTripper(), func(q *http.Request, a *http.Response, body string) (int, string) {
+			if strings.HasSuffix(q.URL.Path, "/oauth/token") && q.Host == host(r.tenant.URL("token")) {
+				asked++
+			}
+			if strings.HasSuffix(q.URL.Path, "/details") {
+				body = strings.ReplaceAll(body, r.tenant.URL("token"), "http://acme.authentication.eu10.hana.ondemand.com")
+			}
+			return a.StatusCode, body
+		}}
+		a, err := r.platform().Audit(t.Context(), AuditOptions{Verify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := a.Instances[0].Keys[0]; asked != 0 || k.Verdict != VerdictUnknown || !strings.Contains(k.Problem.Message, "is plain http, at acme.authentication") {
+			t.Errorf("%d token requests, %q", asked, verdicts(a))
+		}
+	})
+}
+
 // TestAuditFails: what keeps the list from being had is one error, which the
 // audit tells as well.
 func TestAuditFails(t *testing.T) {

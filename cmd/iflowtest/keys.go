@@ -272,24 +272,36 @@ func painted(color bool, text string, v runner.Verdict) string {
 func auditRemarks(audit *runner.Audit, quiet bool) []string {
 	var remarks []string
 	for _, i := range audit.Instances {
-		if o := i.LastOperation; o.State == "failed" {
-			remarks = append(remarks, fmt.Sprintf("%s/%s: the last operation of the instance, %s, failed: %s\n", flat(i.Space), flat(i.Name), flat(o.Type), cmp.Or(flat(o.Description), "no reason is given")))
-		}
+		at := flat(i.Space) + "/" + flat(i.Name)
+		remarks = append(remarks, operationRemark(at, i.LastOperation)...)
 		for _, k := range i.Keys {
+			remarks = append(remarks, operationRemark(at+"/"+flat(k.Name), k.LastOperation)...)
 			if k.Problem == nil || quiet && k.Verdict == runner.VerdictNotVerified {
 				continue
 			}
-			text := fmt.Sprintf("%s/%s/%s: %s: %s\n", flat(i.Space), flat(i.Name), flat(k.Name), verdictWords(k), flat(k.Problem.Message))
+			text := fmt.Sprintf("%s/%s: %s: %s\n", at, flat(k.Name), verdictWords(k), flat(k.Problem.Message))
 			if k.Problem.Cure != "" {
 				text += "   = " + flat(k.Problem.Cure) + "\n"
 			}
 			remarks = append(remarks, text)
 		}
 	}
-	if audit.Unjudged > 0 {
+	if audit.Unjudged > 0 && audit.Counts.Total > 0 {
 		remarks = append(remarks, fmt.Sprintf("%s left out, as the platform does not tell the offering\n", count(audit.Unjudged, "instance")))
 	}
 	return remarks
+}
+
+// operationRemark tells a last operation that is not well.
+func operationRemark(of string, o runner.AuditedOperation) []string {
+	if o.State == "" || o.State == "succeeded" {
+		return nil
+	}
+	text := fmt.Sprintf("%s: last operation: %s", of, flat(lastOperation(o)))
+	if o.Description != "" {
+		text += ": " + flat(o.Description)
+	}
+	return []string{text + "\n"}
 }
 
 // auditResult is the last line.
