@@ -3,14 +3,14 @@ package runner
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"iflowtest/internal/cf"
-	"iflowtest/internal/httpx"
 )
 
 // CleanupOptions say what to clean up. The zero value removes what dead runs
@@ -69,10 +69,13 @@ func (r CleanupReport) Failed() bool {
 // cleaner is one cleanup.
 type cleaner struct {
 	*Platform
-	o      CleanupOptions
-	space  string
+	o     CleanupOptions
+	place location
+	// until is how long what may appear late is looked for.
+	until  time.Time
 	report CleanupReport
-	alive  map[string]bool
+	// alive and dead are the runs that journals are here of.
+	alive, dead map[string]bool
 	// seen are the GUIDs that were dealt with.
 	seen map[string]bool
 }
@@ -81,9 +84,10 @@ type cleaner struct {
 // name, and what carries the label of a run and is past its expiry. Each
 // resource is read again first: name and run must match, and an instance that
 // holds keys or bindings that the run did not make is left. Every resource is
-// tried. The error, a *[PlatformError], says why nothing could be looked for.
+// tried. The error, a *[PlatformError], says why nothing more could be looked
+// for; the report has what was done until then.
 func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport, error) {
-	c := &cleaner{Platform: p, o: o, alive: map[string]bool{}, seen: map[string]bool{}}
+	c := &cleaner{Platform: p, o: o, alive: map[string]bool{}, dead: map[string]bool{}, seen: map[string]bool{}}
 	journals, err := readJournals(o.Journal)
 	if err != nil {
 		return c.report, &PlatformError{Problem: Problem{Type: TypeFile, Message: err.Error(), Cure: "name another folder with --journal"}, Status: ExitUsage}
@@ -93,155 +97,170 @@ func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport
 			j.release()
 		}
 	}()
-	if c.space, err = p.Space(ctx); err != nil {
+	if c.place, err = p.place(ctx); err != nil {
 		return c.report, err
 	}
+	c.until = time.Now().Add(lookAgain)
 	for _, j := range journals {
 		c.report.Problems = append(c.report.Problems, j.problems...)
-		if j.alive {
-			c.alive[j.run] = true
-			c.report.Alive = append(c.report.Alive, j.run)
+		if !j.alive {
+			c.dead[j.run] = true
+			continue
 		}
+		c.alive[j.run] = true
+		c.report.Alive = append(c.report.Alive, j.run)
 	}
 	for _, j := range journals {
 		if !j.alive && (o.Run == "" || o.Run == j.run) {
 			c.journal(ctx, j)
 		}
 	}
-	if err := c.labelled(ctx); err != nil {
-		return c.report, err
-	}
-	return c.report, nil
+	err = c.labelled(ctx)
+	return c.report, err
 }
 
-// journal removes what a dead run names in its journal: keys before instances,
-// the last first.
+// atOnce bounds the resources that are removed at the same time.
+const atOnce = 8
+
+// each does something for every one of a list, some at the same time.
+func (c *cleaner) each(n int, do func(i int)) {
+	var all sync.WaitGroup
+	room := make(chan struct{}, atOnce)
+	for i := range n {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			do(i)
+		})
+	}
+	all.Wait()
+}
+
+// found is a resource of a run, and what becomes of it.
+type found struct {
+	entry entry
+	Leftover
+	// stays says that it is not to be removed, for the Reason.
+	stays bool
+}
+
+// journal removes what a dead run names in its journal: keys before instances.
 func (c *cleaner) journal(ctx context.Context, j *recordedJournal) {
-	open := slices.Clone(j.open)
-	slices.Reverse(open)
-	slices.SortStableFunc(open, func(a, b entry) int { return cmp.Compare(rankOf(a), rankOf(b)) })
-	for _, e := range open {
-		l := Leftover{Run: j.run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: time.Since(e.Time)}
-		switch {
-		case e.API != c.API():
-			l.Action, l.Reason = Left, "it is at "+e.API+"; choose the environment of that platform with -e"
-		case e.Op == opKept && c.o.Run == "" && (c.o.OlderThan == 0 || l.Age < c.o.OlderThan):
-			l.Action, l.Reason = Left, "the run kept it; remove it with --run "+j.run
-		default:
-			c.remove(ctx, e, &l)
+	var list []*found
+	for _, e := range slices.Backward(j.open) {
+		f := &found{entry: e, Leftover: Leftover{Run: j.run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(e.Time))}}
+		f.stays, f.Reason = c.stays(f)
+		if f.stays {
+			f.Action = Left
+			c.seen[e.GUID] = true
 		}
-		if l.Action == Removed || l.Action == WasGone {
-			if err := j.removed(e); err != nil {
-				l.Reason = "the journal could not be written: " + plainPathError(err).Error()
+		list = append(list, f)
+	}
+	c.removeAll(ctx, list)
+	for _, f := range list {
+		if !c.o.DryRun && (f.Action == Removed || f.Action == WasGone) {
+			if err := j.removed(f.entry); err != nil {
+				f.Reason = "the journal could not be written: " + plainPathError(err).Error()
 			}
 		}
-		c.report.Leftovers = append(c.report.Leftovers, l)
 	}
 }
 
-func rankOf(e entry) int {
-	if e.Kind == "service-instance" {
-		return 1
+// stays says why what a journal names is not to be removed.
+func (c *cleaner) stays(f *found) (stays bool, why string) {
+	e := f.entry
+	switch {
+	case e.API != c.place.api:
+		return true, "it is at " + e.API + "; choose the environment of that platform with -e"
+	case e.Space != c.place.guid:
+		return true, fmt.Sprintf("it is in the space %s; choose the environment of that space with -e", cmp.Or(e.In, e.Space))
+	case e.Op == opKept && c.o.Run == "" && (c.o.OlderThan == 0 || f.Age < c.o.OlderThan):
+		return true, "the run kept it; remove it with --run " + f.Run
 	}
-	return 0
+	return false, ""
 }
 
-// remove removes one resource, after it was read again.
-func (c *cleaner) remove(ctx context.Context, e entry, l *Leftover) {
-	found, err := c.find(ctx, e)
-	if err != nil {
-		c.fail(ctx, l, err)
+// removeAll removes resources, the keys first, and reports them in the order
+// of the list.
+func (c *cleaner) removeAll(ctx context.Context, list []*found) {
+	for _, kind := range []string{kindKey, kindInstance} {
+		var now []*found
+		for _, f := range list {
+			if f.Kind == kind && !f.stays {
+				now = append(now, f)
+			}
+		}
+		c.each(len(now), func(i int) { c.remove(ctx, now[i]) })
+	}
+	gone := map[string]bool{}
+	for _, f := range list {
+		if f.Kind == kindInstance && (f.Action == Removed || f.Action == WasGone) {
+			gone[f.GUID] = f.GUID != ""
+		}
+	}
+	for _, f := range list {
+		if f.Kind == kindKey && f.Action == NotRemoved && gone[f.entry.Instance] {
+			f.Action, f.Reason = Removed, "with its instance"
+		}
+		c.seen[f.GUID] = true
+		c.report.Leftovers = append(c.report.Leftovers, f.Leftover)
+	}
+}
+
+// remove removes one resource, after it was read again. One whose creation was
+// under way when the run was killed may appear late.
+func (c *cleaner) remove(ctx context.Context, f *found) {
+	limited, cancel := context.WithTimeoutCause(ctx, deletionTimeout, &limit{"deletion timeout", deletionTimeout})
+	defer cancel()
+	e := f.entry
+	p, err := e.await(limited, c.client, c.until)
+	switch {
+	case err != nil:
+		c.fail(limited, f, err)
+		return
+	case p == nil:
+		f.Action = WasGone
 		return
 	}
-	if found == nil {
-		l.Action = WasGone
+	f.GUID = p.guid
+	if err := p.foreign(e); err != nil {
+		f.Action, f.Reason = Left, err.Error()
 		return
 	}
-	e.GUID, l.GUID = found.guid, found.guid
-	c.seen[found.guid] = true
-	if found.name != e.Name || found.run != l.Run {
-		l.Action, l.Reason = Left, foreign(wordsOf(e.Kind), e, found.name, found.run, l.Run).Error()
-		return
-	}
-	if e.Kind == "service-instance" {
-		others, err := c.others(ctx, e, l.Run)
+	if e.Kind == kindInstance {
+		others, err := c.others(limited, p.guid, f.Run)
 		if err != nil {
-			c.fail(ctx, l, err)
+			c.fail(limited, f, err)
 			return
 		}
 		if others != "" {
-			l.Action, l.Reason = Left, "it holds what the run did not make: "+others
+			f.Action, f.Reason = Left, "it holds what the run did not make: "+others
 			return
 		}
 	}
 	if c.o.DryRun {
-		l.Action = WouldRemove
+		f.Action = WouldRemove
 		return
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, deletionTimeout, &limit{"deletion timeout", deletionTimeout})
-	defer cancel()
-	if err := removeResource(limited, c.client, e, l.Run); err != nil {
-		c.fail(limited, l, err)
+	if err := p.remove(limited, c.client, e); err != nil {
+		c.fail(limited, f, err)
 		return
 	}
-	l.Action = Removed
+	f.Action = Removed
 }
 
-func wordsOf(kind string) string {
-	if kind == "service-key" {
-		return "service key"
-	}
-	return "service instance"
-}
-
-func (c *cleaner) fail(ctx context.Context, l *Leftover, err error) {
-	if f, ok := errors.AsType[*foreignError](err); ok {
-		l.Action, l.Reason = Left, f.message
-		return
-	}
+func (c *cleaner) fail(ctx context.Context, f *found, err error) {
 	t := fromPlatform(ctx, err)
-	l.Action, l.Reason = NotRemoved, joinSentences(t.problem.Message, t.problem.Cure)
-}
-
-// present is a resource as it is now.
-type present struct{ guid, name, run string }
-
-// find reads a resource again; nil: it is gone. One whose creation was under
-// way when the run was killed may appear late.
-func (c *cleaner) find(ctx context.Context, e entry) (*present, error) {
-	for waited := time.Duration(0); ; waited += lookAgain / 4 {
-		found, err := c.findNow(ctx, e)
-		if err != nil || found != nil || e.GUID != "" || time.Since(e.Time) > time.Minute || waited >= lookAgain {
-			return found, err
-		}
-		if err := httpx.Sleep(ctx, lookAgain/4); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (c *cleaner) findNow(ctx context.Context, e entry) (*present, error) {
-	if e.Kind == "service-key" {
-		key, err := findKey(ctx, c.client, e)
-		if err != nil || key.GUID == "" {
-			return nil, err
-		}
-		return &present{key.GUID, key.Name, key.Labels[labelRun]}, nil
-	}
-	instance, err := findInstance(ctx, c.client, e)
-	if err != nil || instance.GUID == "" {
-		return nil, err
-	}
-	return &present{instance.GUID, instance.Name, instance.Labels[labelRun]}, nil
+	f.Action, f.Reason = NotRemoved, joinSentences(t.problem.Message, t.problem.Cure)
 }
 
 // others names keys and bindings of an instance that the run did not make.
-func (c *cleaner) others(ctx context.Context, e entry, run string) (string, error) {
-	keys, err := c.client.Keys(ctx, cf.KeyQuery{InstanceGUIDs: []string{e.GUID}})
+func (c *cleaner) others(ctx context.Context, instance, run string) (string, error) {
+	keys, err := c.client.Keys(ctx, cf.KeyQuery{InstanceGUIDs: []string{instance}})
 	if err != nil {
 		return "", err
 	}
-	var names string
+	var names []string
 	for _, k := range keys {
 		if k.Labels[labelRun] == run {
 			continue
@@ -250,12 +269,9 @@ func (c *cleaner) others(ctx context.Context, e entry, run string) (string, erro
 		if k.Type == cf.TypeApp {
 			what = "the binding"
 		}
-		if names != "" {
-			names += ", "
-		}
-		names += fmt.Sprintf("%s %q", what, cmp.Or(k.Name, k.GUID))
+		names = append(names, fmt.Sprintf("%s %q", what, cmp.Or(k.Name, k.GUID)))
 	}
-	return names, nil
+	return strings.Join(names, ", "), nil
 }
 
 // labelled removes what carries the label of a run and no journal speaks of.
@@ -267,7 +283,7 @@ func (c *cleaner) labelled(ctx context.Context) error {
 	if err != nil {
 		return &PlatformError{Problem: Problem{Type: TypeInvalid, Message: "--run: " + err.Error()}, Status: ExitUsage}
 	}
-	instances, err := c.client.Instances(ctx, cf.Query{SpaceGUIDs: []string{c.space}, Labels: selector})
+	instances, err := c.client.Instances(ctx, cf.Query{SpaceGUIDs: []string{c.place.guid}, Labels: selector})
 	if err != nil {
 		return platformError(ctx, err)
 	}
@@ -279,14 +295,16 @@ func (c *cleaner) labelled(ctx context.Context) error {
 	if err != nil {
 		return platformError(ctx, err)
 	}
+	var list []*found
 	for _, k := range keys {
 		if here[k.InstanceGUID] {
-			c.byLabel(ctx, entry{Kind: "service-key", Name: k.Name, GUID: k.GUID, Space: c.space, Instance: k.InstanceGUID}, k.Labels, k.CreatedAt)
+			list = c.byLabel(list, entry{Kind: kindKey, Name: k.Name, GUID: k.GUID, Instance: k.InstanceGUID}, k.Labels, k.CreatedAt)
 		}
 	}
 	for _, i := range instances {
-		c.byLabel(ctx, entry{Kind: "service-instance", Name: i.Name, GUID: i.GUID, Space: c.space}, i.Labels, i.CreatedAt)
+		list = c.byLabel(list, entry{Kind: kindInstance, Name: i.Name, GUID: i.GUID}, i.Labels, i.CreatedAt)
 	}
+	c.removeAll(ctx, list)
 	return nil
 }
 
@@ -296,34 +314,40 @@ func (c *cleaner) here(ctx context.Context, keys []cf.Key) (map[string]bool, err
 	if len(keys) == 0 {
 		return here, nil
 	}
-	instances, err := c.client.Instances(ctx, cf.Query{SpaceGUIDs: []string{c.space}})
+	instances, err := c.client.Instances(ctx, cf.Query{SpaceGUIDs: []string{c.place.guid}})
 	for _, i := range instances {
 		here[i.GUID] = true
 	}
 	return here, err
 }
 
-// byLabel removes a resource for its labels alone, when they allow that.
-func (c *cleaner) byLabel(ctx context.Context, e entry, labels map[string]string, created time.Time) {
+// byLabel adds a resource that is judged by its labels alone.
+func (c *cleaner) byLabel(list []*found, e entry, labels map[string]string, created time.Time) []*found {
 	run := labels[labelRun]
 	if c.seen[e.GUID] || c.alive[run] {
-		return
+		return list
 	}
-	l := Leftover{Run: run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: time.Since(created)}
-	expires, err := strconv.ParseInt(labels[labelExpires], 10, 64)
+	e.Run = run
+	f := &found{entry: c.place.at(e), Leftover: Leftover{Run: run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(created))}}
+	if f.Reason = c.byItself(f, labels); f.Reason != "" {
+		f.stays, f.Action = true, Left
+	}
+	return append(list, f)
+}
+
+// byItself says why a resource that only its labels speak of stays.
+func (c *cleaner) byItself(f *found, labels map[string]string) string {
+	seconds, err := strconv.ParseInt(labels[labelExpires], 10, 64)
+	expires := time.Unix(seconds, 0)
 	switch {
-	case c.o.Run != "":
-	case c.o.OlderThan > 0 && l.Age >= c.o.OlderThan:
-	case err == nil && time.Now().After(time.Unix(expires, 0)):
-	default:
-		l.Action = Left
-		l.Reason = fmt.Sprintf("it may belong to a run elsewhere; it goes by itself after %s, or with --run %s", time.Unix(expires, 0).UTC().Format(time.RFC3339), run)
-		if err != nil {
-			l.Reason = "it may belong to a run elsewhere, and its label does not say until when; remove it with --run " + run
-		}
-		c.report.Leftovers = append(c.report.Leftovers, l)
-		return
+	case c.o.Run != "",
+		c.o.OlderThan > 0 && f.Age >= c.o.OlderThan,
+		err == nil && time.Now().After(expires):
+		return ""
+	case c.dead[f.Run]:
+		return fmt.Sprintf("it carries the label of the run %s, which is dead, but its journal names no such %s; if it is of that run, remove it with --run %s", f.Run, wordsOf(f.Kind), f.Run)
+	case err != nil:
+		return "it may belong to a run elsewhere, and its label does not say until when; remove it with --run " + f.Run
 	}
-	c.remove(ctx, e, &l)
-	c.report.Leftovers = append(c.report.Leftovers, l)
+	return fmt.Sprintf("it may belong to a run elsewhere; a cleanup after %s removes it, or one with --run %s", expires.UTC().Format(time.RFC3339), f.Run)
 }

@@ -5,97 +5,227 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strconv"
 	"time"
 
 	"iflowtest/internal/cf"
+	"iflowtest/internal/httpx"
 )
+
+// lastChance is how long a deletion has that could not begin before the time
+// that a signal leaves was over.
+const lastChance = 2 * time.Second
+
+// deletion is the removal of one resource at the end of its scenario.
+type deletion struct {
+	*resource
+	index int
+	// kept is why it stays; empty: it goes.
+	kept string
+	// instance is the deletion of the instance that a key belongs to, where
+	// that goes as well.
+	instance *deletion
+
+	// done is closed when what follows is known.
+	done    chan struct{}
+	started time.Time
+	took    time.Duration
+	// absent says that there was nothing: the answer to its creation was lost,
+	// and it never appeared.
+	absent bool
+	err    error
+	// t is what err means.
+	t *trouble
+}
 
 // takeDown deletes what the scenario created, last first, whatever happened;
 // each deletion has its own limit and is a case of its own. After a signal all
 // are sent at once, as little time is left: deleting an instance deletes its
 // keys.
 func (x *execution) takeDown(signals context.Context) {
-	x.session.mu.Lock()
-	created := slices.Clone(x.created)
-	x.session.mu.Unlock()
-	created = slices.DeleteFunc(created, func(r *resource) bool { return r.gone })
-	if len(created) == 0 {
+	list := x.deletions()
+	if len(list) == 0 {
 		return
 	}
-	slices.Reverse(created)
 	ctx, cancel := x.hurried(context.WithoutCancel(signals))
 	defer cancel()
-	if signals.Err() == nil {
-		for i, r := range created {
-			x.delete(ctx, len(x.scenario.steps)+1+i, r, nil)
+	turn := make(chan struct{})
+	close(turn)
+	for _, d := range list {
+		if d.kept != "" {
+			close(d.done)
+			continue
 		}
-		return
+		go func(turn <-chan struct{}) {
+			defer close(d.done)
+			select {
+			case <-turn:
+			case <-signals.Done():
+			}
+			d.run(signals, ctx, x.session)
+		}(turn)
+		turn = d.done
 	}
-	var all sync.WaitGroup
-	events := make([][]*Event, len(created))
-	for i, r := range created {
-		all.Go(func() { x.delete(ctx, len(x.scenario.steps)+1+i, r, &events[i]) })
+	for _, d := range list {
+		if d.kept == "" {
+			x.account(x.deleting(d, StepStart))
+		}
+		<-d.done
+		x.account(x.deleted(d))
 	}
-	all.Wait()
-	for _, list := range events {
-		for _, e := range list {
-			x.account(e)
+	for _, d := range list {
+		switch {
+		case d.kept != "":
+			x.session.leave("kept: " + d.described())
+		case !d.gone && !d.absent:
+			x.session.leave(d.described())
 		}
 	}
+}
+
+// deletions gives what there is to delete, in that order.
+func (x *execution) deletions() []*deletion {
+	var list []*deletion
+	for _, r := range slices.Backward(x.created) {
+		if !r.gone {
+			list = append(list, &deletion{resource: r, index: len(x.scenario.steps) + 1 + len(list), kept: x.keeps(r), done: make(chan struct{})})
+		}
+	}
+	for _, key := range list {
+		for _, d := range list {
+			if key.entry.Kind != kindKey || d.entry.Kind != kindInstance || d.entry.GUID == "" || d.entry.GUID != key.entry.Instance {
+				continue
+			}
+			if key.kept != "" && d.kept == "" {
+				// It would go with its instance.
+				d.kept = fmt.Sprintf("kept, as %s is kept; remove it with: %s", key.what, x.session.plan.cleanupCommand())
+			}
+			if d.kept == "" {
+				key.instance = d
+			}
+		}
+	}
+	return list
 }
 
 // hurried gives a context that a signal ends some seconds later.
 func (x *execution) hurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	hurry := x.session.hurry
+	if hurry.Err() != nil {
+		return context.WithTimeoutCause(ctx, lastChance, context.Cause(hurry))
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(x.session.hurry, func() { cancel(context.Cause(x.session.hurry)) })
+	stop := context.AfterFunc(hurry, func() { cancel(context.Cause(hurry)) })
 	return ctx, func() { stop(); cancel(nil) }
 }
 
-// delete deletes one resource and reports it: at once, or into held where
-// several are deleted at a time.
-func (x *execution) delete(ctx context.Context, index int, r *resource, held *[]*Event) {
-	e := func(name string) *Event {
-		e := x.event(name, nil)
-		e.Step, e.Index, e.Kind, e.Cleanup = "delete "+r.what, index, r.entry.Kind, true
-		return e
-	}
-	send := func(e *Event) {
-		if held != nil {
-			*held = append(*held, e)
-			return
-		}
-		x.account(e)
-	}
-	end := e(StepEnd)
-	if reason := x.keeps(r); reason != "" {
-		r.entry.Op = opKept
-		_ = x.session.journal.note(r.entry)
-		x.session.leave("kept: "+r.what, r)
-		end.Outcome, end.Reason = Skip, reason
-		send(end)
-		return
-	}
-	send(e(StepStart))
-	started := time.Now()
+// run deletes the resource, within its own limit.
+func (d *deletion) run(signals, ctx context.Context, s *session) {
+	d.started = time.Now()
 	limited, cancel := context.WithTimeoutCause(ctx, deletionTimeout, &limit{"deletion timeout", deletionTimeout})
 	defer cancel()
-	err := x.session.remove(limited, r.entry)
-	end.DurationMs, end.Attempts, end.Outcome = milliseconds(time.Since(started)), 1, Pass
-	if err != nil {
-		t := fromPlatform(limited, err)
-		end.Outcome, end.Err = Error, &Problem{Type: TypeCleanup, Message: t.problem.Message, Cure: t.problem.Cure}
-		x.session.leave(r.what, r)
-	} else {
-		r.gone = true
-		x.session.removed(r)
+	defer func() {
+		d.took = time.Since(d.started)
+		if v := recover(); v != nil {
+			s.plan.o.Log.Error("panic", "value", fmt.Sprint(v))
+			d.err = fmt.Errorf("the program made a mistake: %v", v)
+		}
+		if d.err != nil {
+			d.t = fromPlatform(limited, d.err)
+		}
+	}()
+	if d.instance != nil && signals.Err() != nil {
+		select {
+		case <-d.instance.done:
+		case <-limited.Done():
+		}
+		if d.instance.succeeded() {
+			return
+		}
 	}
-	send(end)
+	var found bool
+	found, d.err = s.remove(limited, d.entry)
+	d.absent = d.err == nil && !found && d.entry.GUID == ""
 }
 
-// keeps gives the reason why a resource stays, or nothing.
+// succeeded reports whether a deletion that may be done came to its end; only
+// for one whose done is closed, else it has not.
+func (d *deletion) succeeded() bool {
+	select {
+	case <-d.done:
+		return d.err == nil
+	default:
+		return false
+	}
+}
+
+// neverWas reports whether somebody else holds the name of what was not known
+// to exist.
+func (d *deletion) neverWas() bool {
+	_, foreign := errors.AsType[*foreignError](d.err)
+	return foreign && d.entry.GUID == ""
+}
+
+// deleting makes an event of a deletion.
+func (x *execution) deleting(d *deletion, name string) *Event {
+	e := x.event(name, nil)
+	e.Step, e.Index, e.Kind, e.Cleanup = "delete "+d.what, d.index, d.entry.Kind, true
+	return e
+}
+
+// deleted makes the end of a deletion, and notes it in the journal.
+func (x *execution) deleted(d *deletion) *Event {
+	end := x.deleting(d, StepEnd)
+	switch {
+	case d.kept != "":
+		end.Outcome, end.Reason = Skip, d.kept
+		d.entry.Op = opKept
+		if err := x.session.journal.note(d.entry); err != nil {
+			x.log().Warn("journal", "error", err)
+		}
+		return end
+	case d.neverWas():
+		end.Outcome, end.Reason = Skip, d.err.Error()
+		x.forget(d.resource)
+	case d.err != nil:
+		end.Outcome, end.Err = Error, &Problem{Type: TypeCleanup, Message: d.t.problem.Message, Cure: d.t.problem.Cure}
+	case d.absent:
+		// Should it appear all the same, the journal knows of it.
+		end.Outcome, end.Reason = Skip, fmt.Sprintf("creating it got no answer, and it did not appear within %s", formatDuration(lookAgain))
+	default:
+		end.Outcome = Pass
+		x.forget(d.resource)
+	}
+	end.DurationMs, end.Attempts = milliseconds(d.took), 1
+	if d.gone && d.entry.Kind == kindInstance {
+		for _, r := range x.created {
+			if r.entry.Kind == kindKey && r.entry.Instance == d.entry.GUID && !r.gone {
+				x.forget(r) // whatever became of its own deletion
+			}
+		}
+	}
+	return end
+}
+
+// described names a resource for people, with its GUID where it is known.
+func (r *resource) described() string {
+	if r.entry.GUID == "" {
+		return r.what
+	}
+	return r.what + " (" + r.entry.GUID + ")"
+}
+
+// keeps gives the reason why a resource stays, or nothing. Neither a signal
+// nor a cleanup that failed is a failure of the scenario. What belongs to the
+// run is kept when a scenario of it failed.
 func (x *execution) keeps(r *resource) string {
-	failed := x.outcome == Fail || x.outcome == Error
+	classes := x.classes
+	if slices.ContainsFunc(x.session.plan.shared, func(sh *shared) bool { return sh.x == x }) {
+		x.session.mu.Lock()
+		classes |= x.session.classes
+		x.session.mu.Unlock()
+	}
+	failed := classes&^(classInterrupted|classCleanup) != 0
 	if r.keep == keepAlways || r.keep == keepOnFailure && failed {
 		return fmt.Sprintf("kept, as keep is %s; remove it with: %s", r.keep, x.session.plan.cleanupCommand())
 	}
@@ -115,111 +245,114 @@ func (x *execution) account(e *Event) {
 }
 
 // leave notes what is left behind, for the end of the run.
-func (s *session) leave(what string, r *resource) {
-	if r.entry.GUID != "" {
-		what += " (" + r.entry.GUID + ")"
-	}
+func (s *session) leave(what string) {
 	s.mu.Lock()
-	s.left = append(s.left, what)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	at, _ := slices.BinarySearch(s.left, what)
+	s.left = slices.Insert(s.left, at, what)
 }
 
 // remove deletes a resource that the run created, and waits until it is gone.
-func (s *session) remove(ctx context.Context, e entry) error {
+// One whose GUID is not known, as the answer to its creation was lost, may
+// appear late. found is false when there was none.
+func (s *session) remove(ctx context.Context, e entry) (found bool, err error) {
 	client, _, t := s.foundry(ctx)
 	if t != nil {
-		return t.err
+		return false, t.err
 	}
-	return removeResource(ctx, client, e, s.plan.id)
+	p, err := e.await(ctx, client, time.Now().Add(lookAgain))
+	if err != nil || p == nil {
+		return false, err
+	}
+	if err := p.foreign(e); err != nil {
+		return true, err
+	}
+	return true, p.remove(ctx, client, e)
 }
 
-// removeResource deletes a resource after it has read it again: name and run
-// must match. One whose GUID is not known, as the answer to its creation was
-// lost, is looked for by its name. What is gone is removed.
-func removeResource(ctx context.Context, client *cf.Client, e entry, run string) error {
-	if e.Kind == "service-key" {
-		return removeKey(ctx, client, e, run)
-	}
-	instance, err := findInstance(ctx, client, e)
-	if err != nil || instance.GUID == "" {
-		return err
-	}
-	if instance.Name != e.Name || instance.Labels[labelRun] != run {
-		return foreign("service instance", e, instance.Name, instance.Labels[labelRun], run)
-	}
-	for {
-		operation, err := client.DeleteInstance(ctx, instance.GUID, instance.Name)
-		if err == nil {
-			_, err = client.Wait(ctx, operation, nil)
-			return err
-		}
-		if !isKind(err, cf.KindInProgress) {
-			return err
-		}
-		if _, err := client.Settle(ctx, cf.ServiceInstance, instance.GUID, nil); err != nil {
-			return err
-		}
-	}
+// present is a resource as it is on the platform.
+type present struct {
+	guid, name string
+	labels     map[string]string
+	last       cf.LastOperation
 }
 
-// findInstance reads an instance; the zero Instance: it is gone.
-func findInstance(ctx context.Context, client *cf.Client, e entry) (cf.Instance, error) {
+// find reads a resource: by its GUID or, where that is not known, by its name.
+// nil: it is not there.
+func (e entry) find(ctx context.Context, client *cf.Client) (*present, error) {
+	if e.Kind == kindKey {
+		return e.findKey(ctx, client)
+	}
+	var i cf.Instance
+	var err error
 	if e.GUID != "" {
-		instance, err := client.InstanceByGUID(ctx, e.GUID)
-		if isKind(err, cf.KindNotFound) {
-			return cf.Instance{}, nil
-		}
-		return instance, err
+		i, err = client.InstanceByGUID(ctx, e.GUID)
+	} else {
+		i, err = client.Instance(ctx, e.Space, e.Name)
 	}
-	instance, err := client.Instance(ctx, e.Space, e.Name)
+	if err != nil {
+		return nil, unlessMissing(err)
+	}
+	return &present{i.GUID, i.Name, i.Labels, i.LastOperation}, nil
+}
+
+func (e entry) findKey(ctx context.Context, client *cf.Client) (*present, error) {
+	var k cf.Key
+	var err error
+	if e.GUID != "" {
+		k, err = client.KeyByGUID(ctx, e.GUID)
+	} else {
+		k, err = client.Key(ctx, e.Instance, e.Name)
+	}
+	if err != nil {
+		return nil, unlessMissing(err)
+	}
+	return &present{k.GUID, k.Name, k.Labels, k.LastOperation}, nil
+}
+
+// unlessMissing gives no error for what is not there. The 404 of an API that
+// does not know the request is one.
+func unlessMissing(err error) error {
 	if _, missing := errors.AsType[*cf.NotFoundError](err); missing {
-		return cf.Instance{}, nil
+		return nil
 	}
-	return instance, err
+	if e, ok := errors.AsType[*cf.Error](err); ok && e.Kind == cf.KindNotFound && e.Code == 10010 {
+		return nil
+	}
+	return err
 }
 
-func removeKey(ctx context.Context, client *cf.Client, e entry, run string) error {
-	key, err := findKey(ctx, client, e)
-	if err != nil || key.GUID == "" {
-		return err
-	}
-	if key.Name != e.Name || key.Labels[labelRun] != run {
-		return foreign("service key", e, key.Name, key.Labels[labelRun], run)
-	}
-	for {
-		operation, err := client.DeleteKey(ctx, key.GUID, key.Name)
-		if err == nil {
-			_, err = client.Wait(ctx, operation, nil)
-			return err
+// await is find for a resource that may appear late: without a GUID it is
+// looked for until a time.
+func (e entry) await(ctx context.Context, client *cf.Client, until time.Time) (*present, error) {
+	for wait := lookAgain / 32; ; wait *= 2 {
+		p, err := e.find(ctx, client)
+		left := time.Until(until)
+		if err != nil || p != nil || e.GUID != "" || left <= 0 {
+			return p, err
 		}
-		if !isKind(err, cf.KindInProgress) {
-			return err
-		}
-		if _, err := client.Settle(ctx, cf.ServiceKey, key.GUID, nil); err != nil {
-			return err
+		if err := httpx.Sleep(ctx, min(wait, left, lookAgain/4)); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// findKey reads a key; the zero Key: it is gone.
-func findKey(ctx context.Context, client *cf.Client, e entry) (cf.Key, error) {
-	if e.GUID != "" {
-		key, err := client.KeyByGUID(ctx, e.GUID)
-		if isKind(err, cf.KindNotFound) {
-			return cf.Key{}, nil
-		}
-		return key, err
+// foreign says why a resource is not the one of the entry; nil: it is. Without
+// an ID the entry was made of its labels.
+func (p *present) foreign(e entry) error {
+	what := wordsOf(e.Kind)
+	labelled := p.labels[labelRun]
+	switch {
+	case p.name != e.Name:
+		return &foreignError{fmt.Sprintf("the %s %s is called %q and not %q; it is left alone", what, p.guid, p.name, e.Name)}
+	case labelled == "":
+		return &foreignError{fmt.Sprintf("the %s %q does not carry the label of the run %s; it is left alone", what, p.name, e.Run)}
+	case labelled != e.Run:
+		return &foreignError{fmt.Sprintf("the %s %q carries the label of the run %s and not of %s; it is left alone", what, p.name, labelled, e.Run)}
+	case e.ID > 0 && p.labels[labelResource] != strconv.Itoa(e.ID):
+		return &foreignError{fmt.Sprintf("the %s %q was made by another step of the run; it is left alone", what, p.name)}
 	}
-	key, err := client.Key(ctx, e.Instance, e.Name)
-	if _, missing := errors.AsType[*cf.NotFoundError](err); missing || isKind(err, cf.KindNotFound) {
-		return cf.Key{}, nil
-	}
-	return key, err
-}
-
-func isKind(err error, kind cf.Kind) bool {
-	e, ok := errors.AsType[*cf.Error](err)
-	return ok && e.Kind == kind
+	return nil
 }
 
 // foreignError is a resource that is not the one that the run created.
@@ -228,12 +361,59 @@ type foreignError struct{ message string }
 // Error says what it is instead.
 func (e *foreignError) Error() string { return e.message }
 
-func foreign(what string, e entry, name, labelled, run string) error {
-	if name != e.Name {
-		return &foreignError{fmt.Sprintf("the %s %s is called %q and not %q; it is left alone", what, e.GUID, name, e.Name)}
+// pause is the wait before a deletion is sent again that something stood in
+// the way of.
+const pause = 250 * time.Millisecond
+
+// remove deletes the resource and waits until it is gone. What is under way
+// for it, or for the instance of a key, is waited for.
+func (p *present) remove(ctx context.Context, client *cf.Client, e entry) error {
+	for n := 1; ; n++ {
+		operation, err := p.begin(ctx, client, e)
+		if err == nil {
+			_, err = client.Wait(ctx, operation, nil)
+		}
+		if err == nil || !isKind(err, cf.KindInProgress) && !isKind(err, cf.KindBusy) {
+			return err
+		}
+		if err := p.settle(ctx, client, e); err != nil {
+			return err
+		}
+		if err := httpx.Sleep(ctx, backoff(pause, 5*time.Second, 2, n)); err != nil {
+			return err
+		}
 	}
-	if labelled == "" {
-		return &foreignError{fmt.Sprintf("the %s %q does not carry the label of the run %s; it is left alone", what, name, run)}
+}
+
+func (p *present) begin(ctx context.Context, client *cf.Client, e entry) (cf.Operation, error) {
+	if e.Kind == kindKey {
+		return client.DeleteKey(ctx, p.guid, p.name)
 	}
-	return &foreignError{fmt.Sprintf("the %s %q carries the label of the run %s and not of %s; it is left alone", what, name, labelled, run)}
+	return client.DeleteInstance(ctx, p.guid, p.name)
+}
+
+// settle waits until nothing is under way for the resource and, as a key
+// cannot be deleted meanwhile, its instance.
+func (p *present) settle(ctx context.Context, client *cf.Client, e entry) error {
+	if e.Kind == kindInstance {
+		_, err := client.Settle(ctx, cf.ServiceInstance, p.guid, nil)
+		return err
+	}
+	_, err := client.Settle(ctx, cf.ServiceKey, p.guid, nil)
+	if err == nil && e.Instance != "" {
+		_, err = client.Settle(ctx, cf.ServiceInstance, e.Instance, nil)
+	}
+	return err
+}
+
+func isKind(err error, kind cf.Kind) bool {
+	e, ok := errors.AsType[*cf.Error](err)
+	return ok && e.Kind == kind
+}
+
+func wordsOf(kind string) string {
+	if kind == kindKey {
+		return "service key"
+	}
+	return "service instance"
 }

@@ -46,6 +46,9 @@ type execution struct {
 	created []*resource
 	flaky   bool // a step was
 	try     int  // which time the scenario runs, from 1
+	// repeats counts what the step in progress did more than once, as what
+	// stood in the way passed by itself.
+	repeats int
 	values  *expression.Values
 	jar     http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.
@@ -147,11 +150,13 @@ func (x *execution) whole(signals, ctx context.Context) (end *Event) {
 	started := time.Now()
 	defer func() {
 		// A panic outside of an attempt ends the scenario: the others go on,
-		// and the reports are whole.
+		// what it created goes, and the reports are whole.
 		if v := recover(); v != nil {
-			end = x.event(ScenarioEnd, nil)
-			end.Outcome, end.Err = Error, x.mistake(v)
+			problem := x.mistake(v)
 			x.classes |= classUnknown
+			x.takeDown(signals)
+			end = x.event(ScenarioEnd, nil)
+			end.Outcome, end.Err = Error, problem
 		}
 	}()
 	first := x.prepare()
@@ -469,7 +474,7 @@ func worse(a, b Outcome) Outcome {
 
 // one runs one step and reports it. first is what went wrong before it.
 func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
-	x.step, x.lastBody, x.begun = st, "", true
+	x.step, x.lastBody, x.begun, x.repeats = st, "", true, 0
 	if first == nil {
 		if reason, t := x.gated(st); t != nil {
 			first = t
@@ -500,9 +505,9 @@ func (x *execution) one(ctx context.Context, st *step, first *trouble) Outcome {
 	started := time.Now()
 	a := x.attempts(ctx, st, name, first)
 	e := x.event(StepEnd, st)
-	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), a.count
+	e.Step, e.DurationMs, e.Attempts = name, milliseconds(time.Since(started)), a.count+x.repeats
 	c := x.judge(e, a)
-	e.Flaky = a.flaky && e.Outcome == Pass
+	e.Flaky = (a.flaky || x.repeats > 0) && e.Outcome == Pass
 	x.flaky = x.flaky || e.Flaky
 	x.end(e, st, c)
 	return e.Outcome

@@ -1,8 +1,8 @@
 package runner
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,21 +35,34 @@ type entry struct {
 	Time time.Time `json:"time"`
 	Op   string    `json:"op"`
 	Run  string    `json:"run"`
+	// ID numbers the resources of the run from 1, and stands in their labels:
+	// two may have one name, when one of them is refused for it.
+	ID int `json:"id"`
 	// Kind is that of the step that creates the resource.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	GUID string `json:"guid,omitempty"`
-	// API and Space say where it is; Instance is the GUID of the instance that
-	// a key belongs to.
+	// API and Space say where it is, In names the organisation and the space;
+	// Instance is the GUID of the instance that a key belongs to.
 	API      string `json:"api,omitempty"`
 	Space    string `json:"space,omitempty"`
+	In       string `json:"in,omitempty"`
 	Instance string `json:"instance,omitempty"`
 }
 
-// same reports whether two entries speak of the same resource.
-func (e entry) same(o entry) bool {
-	return e.Kind == o.Kind && e.Name == o.Name && e.API == o.API && e.Space == o.Space && e.Instance == o.Instance &&
-		(e.GUID == o.GUID || e.GUID == "" || o.GUID == "")
+// at is an entry for something in a place.
+func (l location) at(e entry) entry {
+	e.API, e.Space, e.In = l.api, l.guid, l.in
+	return e
+}
+
+// same reports whether two entries of a run speak of the same resource.
+func (e entry) same(o entry) bool { return e.ID == o.ID }
+
+// usable reports whether the entry speaks of a resource of the run.
+func (e entry) usable(run string) bool {
+	return e.Run == run && e.ID > 0 && (e.Kind == kindInstance || e.Kind == kindKey) && e.Name != "" &&
+		slices.Contains([]string{opIntent, opCreated, opRemoved, opKept}, e.Op)
 }
 
 // journal is where a run notes what it creates, before it does: a file of its
@@ -64,6 +77,7 @@ type journal struct {
 	mu   sync.Mutex
 	file *os.File
 	lock *flock.Flock
+	torn bool    // the last line may be incomplete
 	open []entry // what is not removed
 }
 
@@ -82,15 +96,24 @@ func (j *journal) note(e entry) error {
 	if err != nil {
 		return err
 	}
-	if _, err = j.file.Write(append(line, '\n')); err == nil {
+	line = append(line, '\n')
+	if j.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	if _, err = j.file.Write(line); err == nil {
 		err = j.file.Sync()
 	}
+	j.torn = err != nil
 	if err != nil {
 		return fmt.Errorf("the journal in %s cannot be written: %w", j.folder, plainPathError(err))
 	}
 	j.open = settle(j.open, e)
 	return nil
 }
+
+// lockPatience is how long a run waits for a cleanup that looks at its journal
+// in the moment in which it is made.
+const lockPatience = 5 * time.Second
 
 // ready makes the file.
 func (j *journal) ready() error {
@@ -100,15 +123,36 @@ func (j *journal) ready() error {
 	if err := os.MkdirAll(j.folder, 0o700); err != nil {
 		return err
 	}
-	path := filepath.Join(j.folder, j.run+journalSuffix)
-	lock := flock.New(path, flock.SetPermissions(0o600))
-	if ok, err := lock.TryLock(); err != nil || !ok {
-		return errors.Join(err, fmt.Errorf("another run holds it"))
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	for {
+		done, err := j.make(ctx, filepath.Join(j.folder, j.run+journalSuffix))
+		if err != nil || done {
+			return err
+		}
 	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+// make makes the file and locks it. A cleanup may see the file before it is
+// locked, and remove it as it is empty: then it is not done.
+func (j *journal) make(ctx context.Context, path string) (done bool, err error) {
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	if ok, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !ok {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("somebody else holds %s", filepath.Base(path))
+		}
+		return false, err
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil && !sameFile(lock, file) {
+		err = errors.Join(fs.ErrNotExist, file.Close())
+	}
 	if err != nil {
-		_ = lock.Unlock()
-		return err
+		err = errors.Join(err, lock.Unlock())
+		if errors.Is(err, fs.ErrNotExist) && ctx.Err() == nil {
+			return false, nil
+		}
+		return false, err
 	}
 	j.file, j.lock = file, lock
 	// The name is on disk when the folder is.
@@ -116,7 +160,17 @@ func (j *journal) ready() error {
 		_ = folder.Sync()
 		_ = folder.Close()
 	}
-	return nil
+	return true, nil
+}
+
+// sameFile reports whether what is locked is what is written to.
+func sameFile(lock *flock.Flock, file *os.File) bool {
+	locked, err := lock.Stat()
+	if err != nil {
+		return false
+	}
+	written, err := file.Stat()
+	return err == nil && os.SameFile(locked, written)
 }
 
 // close ends the journal; one that names nothing any more is removed.
@@ -166,8 +220,11 @@ type recordedJournal struct {
 	// problems are lines that cannot be used, told with file and line.
 	problems []string
 	lock     *flock.Flock
-	// alive says that the run still holds its lock.
+	// alive says that the run still holds its lock; what it writes is not read.
 	alive bool
+	// damaged says that a line in its midst is lost, and with it maybe a
+	// resource.
+	damaged bool
 }
 
 // readJournals reads all journals of a folder, in the order of their names. The
@@ -186,18 +243,56 @@ func readJournals(folder string) ([]*recordedJournal, error) {
 		if !strings.HasSuffix(n.Name(), journalSuffix) || !n.Type().IsRegular() {
 			continue
 		}
-		path := filepath.Join(folder, n.Name())
-		j := &recordedJournal{path: path, run: strings.TrimSuffix(n.Name(), journalSuffix), lock: flock.New(path)}
-		ok, err := j.lock.TryLock()
-		j.alive = err == nil && !ok
-		data, err := os.ReadFile(path)
-		if err != nil {
-			j.problems = append(j.problems, fmt.Sprintf("%s: cannot be read: %s", path, plainPathError(err)))
+		j := openJournal(filepath.Join(folder, n.Name()))
+		if j == nil {
+			continue
 		}
-		j.read(data)
+		if !j.alive && len(j.open) == 0 && !j.damaged && len(j.problems) == 0 {
+			j.release() // at once: a run may be about to begin with it
+			continue
+		}
 		all = append(all, j)
 	}
 	return all, nil
+}
+
+// openJournal locks and reads the journal of a dead run. One that cannot be
+// locked is taken for that of a run that still works; nil is one that its run
+// has just removed.
+func openJournal(path string) *recordedJournal {
+	j := &recordedJournal{path: path, run: strings.TrimSuffix(filepath.Base(path), journalSuffix), lock: flock.New(path, flock.SetFlag(os.O_RDONLY))}
+	ok, err := j.lock.TryLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if j.alive = err != nil || !ok; j.alive {
+		if err != nil {
+			j.problems = append(j.problems, fmt.Sprintf("%s: cannot be locked: %s; nothing of the run is touched", path, plainPathError(err)))
+		}
+		return j
+	}
+	data, same, err := readLocked(j.lock, path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && !same:
+		_ = j.lock.Unlock()
+		return nil
+	case err != nil:
+		j.damaged = true
+		j.problems = append(j.problems, fmt.Sprintf("%s: cannot be read: %s", path, plainPathError(err)))
+	}
+	j.read(data)
+	return j
+}
+
+// readLocked reads a file, and says whether it is the one that is locked.
+func readLocked(lock *flock.Flock, path string) (data []byte, same bool, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer file.Close()
+	data, err = io.ReadAll(file)
+	return data, sameFile(lock, file), err
 }
 
 // longestEntry bounds a line of a journal, in bytes.
@@ -206,24 +301,35 @@ const longestEntry = 64 << 10
 // read takes the lines of a journal. A line that was half written when the run
 // was killed, or is corrupt, is told, and the others are used.
 func (j *recordedJournal) read(data []byte) {
-	r := bufio.NewReader(bytes.NewReader(data))
-	for line := 1; ; line++ {
-		text, err := r.ReadBytes('\n')
-		if len(bytes.TrimSpace(text)) > 0 {
-			var e entry
-			switch {
-			case len(text) > longestEntry || json.Unmarshal(text, &e) != nil:
-				j.problems = append(j.problems, fmt.Sprintf("%s:%d: not a line of a journal; the others are used", j.path, line))
-			case e.Run != j.run || e.Kind == "" || e.Name == "" || !slices.Contains([]string{opIntent, opCreated, opRemoved, opKept}, e.Op):
-				j.problems = append(j.problems, fmt.Sprintf("%s:%d: this line says nothing of a resource of the run %s; the others are used", j.path, line, j.run))
-			default:
-				j.open = settle(j.open, e)
-			}
+	for line := 1; len(data) > 0; line++ {
+		text, rest, whole := bytes.Cut(data, []byte{'\n'})
+		data = rest
+		if len(bytes.TrimSpace(text)) == 0 {
+			continue
 		}
-		if errors.Is(err, io.EOF) || err != nil {
-			return
+		var e entry
+		err := errors.New("too long")
+		if len(text) <= longestEntry {
+			err = json.Unmarshal(text, &e)
+		}
+		switch {
+		case err != nil && !whole:
+			j.problems = append(j.problems, fmt.Sprintf("%s:%d: the last line was half written when the run ended; the others are used", j.path, line))
+		case err != nil:
+			j.damaged = true
+			j.problems = append(j.problems, fmt.Sprintf("%s:%d: not a line of a journal; the others are used. %s", j.path, line, j.cure()))
+		case !e.usable(j.run):
+			j.damaged = true
+			j.problems = append(j.problems, fmt.Sprintf("%s:%d: this line says nothing of a resource of the run %s; the others are used. %s", j.path, line, j.run, j.cure()))
+		default:
+			j.open = settle(j.open, e)
 		}
 	}
+}
+
+// cure says what to do about a line that is lost.
+func (j *recordedJournal) cure() string {
+	return fmt.Sprintf("Look for what else it made with iflowtest cleanup --run %s, then delete the file", j.run)
 }
 
 // removed notes in the journal of a dead run that a resource is gone.
@@ -245,12 +351,12 @@ func (j *recordedJournal) removed(e entry) error {
 }
 
 // release lets go of the lock, and removes a journal that names nothing any
-// more, unless it could not be read whole.
+// more, unless a line of it is lost.
 func (j *recordedJournal) release() {
 	if j.alive {
 		return
 	}
-	if len(j.open) == 0 && len(j.problems) == 0 {
+	if len(j.open) == 0 && !j.damaged {
 		_ = os.Remove(j.path)
 	}
 	_ = j.lock.Unlock()

@@ -57,17 +57,20 @@ func (p *Platform) Close() {
 	_ = p.plan.Close()
 }
 
-// API is the URL of the Cloud Foundry API.
-func (p *Platform) API() string { return p.foundry.config.API }
+// API is the URL of the Cloud Foundry API; empty where only the session of the
+// cf command line knows it.
+func (p *Platform) API() string { return plainAPI(p.foundry.config.API) }
 
 // Space gives the GUID of the space that the environment names. The error is
 // a *[PlatformError].
 func (p *Platform) Space(ctx context.Context) (string, error) {
-	guid, err := p.foundry.find(ctx, p.client)
-	if err != nil {
-		return "", platformError(ctx, err)
-	}
-	return guid, nil
+	found, err := p.place(ctx)
+	return found.guid, err
+}
+
+func (p *Platform) place(ctx context.Context) (location, error) {
+	found, err := p.foundry.find(ctx, p.client)
+	return found, platformError(ctx, err)
 }
 
 // PlatformError is why something could not be done on the platform.

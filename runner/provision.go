@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"iflowtest/assertions"
@@ -18,11 +20,13 @@ import (
 	"iflowtest/scenarios"
 )
 
-// The labels of what a run creates: the id of the run, and the time from which
-// on it may be removed by anybody, in seconds since 1970.
+// The labels of what a run creates: the id of the run, the number of the
+// resource in it, and the time from which on it may be removed by anybody, in
+// seconds since 1970.
 const (
-	labelRun     = "iflowtest-run"
-	labelExpires = "iflowtest-expires"
+	labelRun      = "iflowtest-run"
+	labelResource = "iflowtest-resource"
+	labelExpires  = "iflowtest-expires"
 )
 
 // resourceLife is how long after its start what a run creates is taken for its
@@ -46,6 +50,12 @@ const (
 	modeRequire = "require"
 )
 
+// The kinds of resources, named after the steps that create them.
+const (
+	kindInstance = "service-instance"
+	kindKey      = "service-key"
+)
+
 // resource is something that a step created, and that goes when its scenario
 // ends.
 type resource struct {
@@ -53,30 +63,32 @@ type resource struct {
 	keep  string
 	// what it is in words, for the case of its deletion.
 	what string
-	// gone says that it is deleted together with another one.
+	// step is the step that creates it.
+	step *step
+	// gone says that there is nothing to delete any more.
 	gone bool
 }
 
-// labels are those of what the run creates.
-func (s *session) labels() map[string]string {
+// labels are those of a resource of the run.
+func (s *session) labels(e entry) map[string]string {
 	return map[string]string{
-		labelRun:     s.plan.id,
-		labelExpires: strconv.FormatInt(s.plan.started.Add(resourceLife).Unix(), 10),
+		labelRun:      s.plan.id,
+		labelResource: strconv.Itoa(e.ID),
+		labelExpires:  strconv.FormatInt(s.plan.started.Add(resourceLife).Unix(), 10),
 	}
 }
 
 // intend notes in the journal what is about to be created. Without the note
 // nothing is created.
 func (x *execution) intend(r *resource) *trouble {
-	r.entry.Op = opIntent
+	r.entry.Op, r.entry.Run, r.entry.ID = opIntent, x.session.plan.id, int(x.session.space.resources.Add(1))
+	r.step = x.step
 	if err := x.session.journal.note(r.entry); err != nil {
 		return &trouble{class: classProvisioning, err: err, problem: Problem{
 			Type: TypeProvisioning, Message: err.Error(), Cure: "nothing was created; give a folder that can be written with --journal",
 		}}
 	}
-	x.session.mu.Lock()
 	x.created = append(x.created, r)
-	x.session.mu.Unlock()
 	return nil
 }
 
@@ -103,6 +115,149 @@ func (s *session) removed(r *resource) {
 	if err := s.journal.note(r.entry); err != nil {
 		s.plan.o.Log.Warn("journal", "error", err)
 	}
+}
+
+// The most often that a create is sent whose answers are lost.
+const mostCreates = 3
+
+// creation is how a resource comes to be.
+type creation struct {
+	x      *execution
+	client *cf.Client
+	r      *resource
+	kind   cf.Resource
+	// send sends the request, once.
+	send func(ctx context.Context, labels map[string]string) (cf.Operation, error)
+	// lost says that it was sent and no answer came: the resource may be there.
+	lost bool
+}
+
+// create creates a resource, and gives its GUID when it is ready. Before the
+// request goes out the journal has it. A create whose answer was lost is
+// repeated only when no resource of its name appears that carries its labels.
+func (c *creation) create(ctx context.Context) (string, *trouble) {
+	if t := ended(ctx); t != nil {
+		return "", t
+	}
+	if t := c.begin(); t != nil {
+		return "", t
+	}
+	for n := 1; ; n++ {
+		if c.lost {
+			if ready, t := c.find(ctx); ready || t != nil {
+				return c.r.entry.GUID, t
+			}
+		}
+		started := time.Now()
+		operation, err := c.patiently(ctx)
+		if err == nil {
+			return c.wait(ctx, operation)
+		}
+		t := fromPlatform(ctx, err)
+		switch {
+		case c.lost && isKind(err, cf.KindNameTaken):
+			if ready, found := c.find(ctx); ready || found != nil {
+				return c.r.entry.GUID, found
+			}
+			return "", t
+		case !cf.MaybeCreated(err):
+			if !c.lost {
+				c.x.forget(c.r)
+			}
+			return "", t
+		}
+		c.lost = true
+		if ended(ctx) != nil || n == mostCreates {
+			return "", t
+		}
+		c.x.again(t, started)
+	}
+}
+
+// patiently sends the request, again while the platform is busy with something
+// else that concerns the resource.
+func (c *creation) patiently(ctx context.Context) (cf.Operation, error) {
+	for n := 1; ; n++ {
+		operation, err := c.send(ctx, c.x.session.labels(c.r.entry))
+		if !isKind(err, cf.KindInProgress) && !isKind(err, cf.KindBusy) {
+			return operation, err
+		}
+		c.x.log().Info("the platform is busy; asking again", "resource", c.r.what, "because", err)
+		if httpx.Sleep(ctx, jittered(backoff(pause, 5*time.Second, 2, n))) != nil {
+			return operation, err
+		}
+	}
+}
+
+// begin notes what is about to be created. A step that is repeated may find
+// what it began before.
+func (c *creation) begin() *trouble {
+	for _, r := range c.x.created {
+		if !r.gone && r.step == c.x.step && r.entry.Kind == c.r.entry.Kind && r.entry.Name == c.r.entry.Name && r.entry.Instance == c.r.entry.Instance {
+			c.r, c.lost = r, true
+			return nil
+		}
+	}
+	return c.x.intend(c.r)
+}
+
+// wait waits until the resource is ready.
+func (c *creation) wait(ctx context.Context, operation cf.Operation) (string, *trouble) {
+	guid, err := c.client.Wait(ctx, operation, func(p cf.Progress) {
+		c.x.exists(c.r, p.GUID)
+		c.x.progress(c.r.what)(p)
+	})
+	c.x.exists(c.r, guid)
+	if err == nil && c.r.entry.GUID == "" {
+		var p *present
+		if p, err = c.r.entry.find(ctx, c.client); p != nil {
+			c.x.exists(c.r, p.guid)
+		}
+	}
+	if err != nil {
+		return "", fromPlatform(ctx, err)
+	}
+	return c.r.entry.GUID, nil
+}
+
+// find looks for what a create made whose answer was lost, and waits until it
+// is ready. It is not ready, and there is no trouble, when there is none.
+func (c *creation) find(ctx context.Context) (ready bool, t *trouble) {
+	p, err := c.r.entry.await(ctx, c.client, time.Now().Add(lookAgain))
+	if err != nil {
+		return false, fromPlatform(ctx, err)
+	}
+	if p == nil {
+		return false, nil
+	}
+	if err := p.foreign(c.r.entry); err != nil {
+		c.x.forget(c.r) // the name is another's: ours cannot exist
+		return false, &trouble{class: classProvisioning, err: err, problem: Problem{
+			Type: TypeProvisioning, Message: fmt.Sprintf("the name is taken: %s", err), Cure: "choose another name; ${run.id} makes it unique, or ${row.…} with data",
+		}}
+	}
+	c.x.exists(c.r, p.guid)
+	c.x.log().Info("the answer was lost, but the resource is there", "resource", c.r.what, "guid", p.guid)
+	last := p.last
+	if last.InProgress() {
+		if last, err = c.client.Settle(ctx, c.kind, p.guid, c.x.progress(c.r.what)); err != nil {
+			return false, fromPlatform(ctx, err)
+		}
+	}
+	if last.State != cf.StateSucceeded {
+		return false, &trouble{class: classProvisioning, problem: Problem{
+			Type: TypeProvisioning, Message: fmt.Sprintf("create %s: the operation ended as %q; the platform says %q", c.r.what, last.State, last.Description),
+			Cure: "check parameters and plan; if they are right, ask the owner of the service with the text above",
+		}}
+	}
+	return true, nil
+}
+
+// again reports that what the step in progress does stands before another
+// attempt, as what stood in the way may pass.
+func (x *execution) again(t *trouble, started time.Time) {
+	x.repeats++
+	x.report(x.step, x.nameOf(x.step), attempted{trouble: t, count: x.repeats}, started)
 }
 
 // answered makes the answer of the platform what expect and capture look at,
@@ -201,25 +356,35 @@ func (p parameters) eval(x *execution) (json.RawMessage, *trouble) {
 type space struct {
 	mu     sync.Mutex
 	client *cf.Client
-	guid   string
+	place  location
+	// resources counts what the run was about to create.
+	resources atomic.Int64
 }
 
-// foundry gives the client of Cloud Foundry and the GUID of the space.
-func (s *session) foundry(ctx context.Context) (*cf.Client, string, *trouble) {
+// location is a space of a platform.
+type location struct {
+	// guid is that of the space, api the URL of the API in one form.
+	guid, api string
+	// in names organisation and space, for messages.
+	in string
+}
+
+// foundry gives the client of Cloud Foundry, and the space.
+func (s *session) foundry(ctx context.Context) (*cf.Client, location, *trouble) {
 	s.space.mu.Lock()
 	defer s.space.mu.Unlock()
 	f := s.plan.foundry
 	if s.space.client == nil {
 		s.space.client = newFoundryClient(f, s.client, s.plan.o)
 	}
-	if s.space.guid == "" {
-		guid, err := f.find(ctx, s.space.client)
+	if s.space.place.guid == "" {
+		found, err := f.find(ctx, s.space.client)
 		if err != nil {
-			return nil, "", fromPlatform(ctx, err)
+			return nil, location{}, fromPlatform(ctx, err)
 		}
-		s.space.guid = guid
+		s.space.place = found
 	}
-	return s.space.client, s.space.guid, nil
+	return s.space.client, s.space.place, nil
 }
 
 func newFoundryClient(f *foundry, client *httpx.Client, o Options) *cf.Client {
@@ -230,27 +395,45 @@ func newFoundryClient(f *foundry, client *httpx.Client, o Options) *cf.Client {
 	return cf.New(client, config)
 }
 
-// find gives the GUID of the space.
-func (f *foundry) find(ctx context.Context, client *cf.Client) (string, error) {
-	if f.org == "" && f.config.Home != "" {
+// find finds the space.
+func (f *foundry) find(ctx context.Context, client *cf.Client) (location, error) {
+	found := location{api: plainAPI(f.config.API), in: f.org + "/" + f.space}
+	if f.config.Home != "" && (f.org == "" || found.api == "") {
 		session, err := cf.ReadSession(f.config.Home)
 		if err != nil {
-			return "", err
+			return location{}, err
 		}
-		if session.Space.GUID == "" {
-			return "", fmt.Errorf("the session of the cf command line is targeted at no space; run cf target -o ORG -s SPACE, or give org and space in target.cloud-foundry")
+		found.api = cmp.Or(found.api, plainAPI(session.API))
+		if f.org == "" && session.Space.GUID == "" {
+			return location{}, fmt.Errorf("the session of the cf command line is targeted at no space; run cf target -o ORG -s SPACE, or give org and space in target.cloud-foundry")
 		}
-		return session.Space.GUID, nil
+		if f.org == "" {
+			found.guid, found.in = session.Space.GUID, session.Organization.Name+"/"+session.Space.Name
+			return found, nil
+		}
 	}
 	org, err := client.Organization(ctx, f.org)
 	if err != nil {
-		return "", err
+		return location{}, err
 	}
-	found, err := client.Space(ctx, org.GUID, f.space)
-	if err != nil {
-		return "", err
+	space, err := client.Space(ctx, org.GUID, f.space)
+	found.guid = space.GUID
+	return found, err
+}
+
+// plainAPI gives the URL of an API in one form, so that two spellings of one
+// platform are the same in a journal.
+func plainAPI(api string) string {
+	if api == "" {
+		return ""
 	}
-	return found.GUID, nil
+	if !strings.Contains(api, "://") {
+		api = "https://" + api
+	}
+	if origin, err := httpx.Origin(api); err == nil {
+		return origin
+	}
+	return strings.TrimRight(api, "/")
 }
 
 // fromPlatform turns an error of Cloud Foundry into trouble.

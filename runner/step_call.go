@@ -578,7 +578,7 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 		if a.credential.certificate {
 			return oauth.Token{}, noCertificateYet(a.credential.Name)
 		}
-		token, err := x.session.token(ctx, a.credential)
+		token, err := x.token(ctx, a.credential)
 		if err != nil {
 			return token, fromOAuth(ctx, err)
 		}

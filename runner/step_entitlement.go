@@ -208,7 +208,7 @@ func (a *entitlementAction) visible(ctx context.Context, x *execution, service s
 	}
 	answer := entitlementAnswer{Service: service, Source: "plans that are visible in the space, as the environment has no target.entitlements"}
 	for _, plan := range plans {
-		if _, err := client.Plan(ctx, space, service, plan); err != nil {
+		if _, err := client.Plan(ctx, space.guid, service, plan); err != nil {
 			if missing, ok := errors.AsType[*cf.NotFoundError](err); ok {
 				return nil, &trouble{class: classProvisioning, err: err, problem: Problem{
 					Type:    TypeProvisioning,

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"iflowtest/internal/cf"
@@ -128,16 +130,12 @@ func (a *instanceAction) do(ctx context.Context, x *execution) (*result, *troubl
 		return nil, t
 	}
 	if a.mode != modeCreate {
-		found, err := client.Instance(ctx, space, name)
-		missing, isMissing := errors.AsType[*cf.NotFoundError](err)
-		switch {
-		case err == nil:
-			return a.use(ctx, x, client, found, offering, plan, started)
-		case !isMissing:
-			return nil, fromPlatform(ctx, err)
-		case a.mode == modeRequire:
-			missing.Cure = "create it, or let the step do so with mode: adopt"
-			return nil, fromPlatform(ctx, missing)
+		found, t := a.existing(ctx, x, client, space, name)
+		if t != nil {
+			return nil, t
+		}
+		if found != nil {
+			return a.use(x, *found, offering, plan, started)
 		}
 	}
 	guid, t := a.create(ctx, x, client, space, name, offering, plan)
@@ -148,12 +146,39 @@ func (a *instanceAction) do(ctx context.Context, x *execution) (*result, *troubl
 	if err != nil {
 		return nil, fromPlatform(ctx, err)
 	}
-	return x.answered(instanceAnswer{made.GUID, made.Name, offering, plan, made.Space, made.LastOperation.State, true}, started)
+	return x.answered(instanceAnswer{
+		made.GUID, made.Name, cmp.Or(made.Offering, offering), cmp.Or(made.Plan, plan), made.Space, made.LastOperation.State, true,
+	}, started)
+}
+
+// existing finds the instance, when nothing is under way for it any more. nil:
+// there is none, and one is to be created.
+func (a *instanceAction) existing(ctx context.Context, x *execution, client *cf.Client, space location, name string) (*cf.Instance, *trouble) {
+	for {
+		found, err := client.Instance(ctx, space.guid, name)
+		if missing, ok := errors.AsType[*cf.NotFoundError](err); ok {
+			if a.mode == modeAdopt {
+				return nil, nil
+			}
+			missing.Cure = "create it, or let the step do so with mode: adopt"
+			return nil, fromPlatform(ctx, missing)
+		}
+		if err != nil {
+			return nil, fromPlatform(ctx, err)
+		}
+		if !found.LastOperation.InProgress() {
+			return &found, nil
+		}
+		if _, err := client.Settle(ctx, cf.ServiceInstance, found.GUID, x.progress(name)); err != nil {
+			return nil, fromPlatform(ctx, err)
+		}
+	}
 }
 
 // use takes an instance that exists, when it is of that plan and ready.
-func (a *instanceAction) use(ctx context.Context, x *execution, client *cf.Client, found cf.Instance, offering, plan string, started time.Time) (*result, *trouble) {
-	if found.Plan != "" && found.Plan != plan || found.Offering != "" && found.Offering != offering {
+func (a *instanceAction) use(x *execution, found cf.Instance, offering, plan string, started time.Time) (*result, *trouble) {
+	other := func(has, wanted string) bool { return has != "" && !strings.EqualFold(has, wanted) }
+	if other(found.Plan, plan) || other(found.Offering, offering) {
 		return nil, &trouble{class: classProvisioning, problem: Problem{
 			Type:    TypeProvisioning,
 			Message: fmt.Sprintf("the service instance %q exists, and is of plan %s of %s instead of %s of %s", found.Name, found.Plan, found.Offering, plan, offering),
@@ -161,24 +186,23 @@ func (a *instanceAction) use(ctx context.Context, x *execution, client *cf.Clien
 		}}
 	}
 	last := found.LastOperation
-	if last.InProgress() {
-		var err error
-		if last, err = client.Settle(ctx, cf.ServiceInstance, found.GUID, x.progress(found.Name)); err != nil {
-			return nil, fromPlatform(ctx, err)
-		}
-	}
 	if last.Failed() && last.Type == string(cf.Create) {
 		return nil, &trouble{class: classProvisioning, problem: Problem{
-			Type: TypeProvisioning, Message: fmt.Sprintf("the service instance %q exists, but creating it had failed: %s", found.Name, last.Description),
+			Type: TypeProvisioning, Message: fmt.Sprintf("the service instance %q exists, but creating it had failed; the platform says %q", found.Name, last.Description),
 			Cure: "delete it, and run again",
 		}}
 	}
-	return x.answered(instanceAnswer{found.GUID, found.Name, found.Offering, found.Plan, found.Space, last.State, false}, started)
+	return x.answered(instanceAnswer{
+		found.GUID, found.Name, cmp.Or(found.Offering, offering), cmp.Or(found.Plan, plan), found.Space, last.State, false,
+	}, started)
 }
 
 // create creates the instance, and gives its GUID when it is ready.
-func (a *instanceAction) create(ctx context.Context, x *execution, client *cf.Client, space, name, offering, plan string) (string, *trouble) {
-	found, err := client.Plan(ctx, space, offering, plan)
+func (a *instanceAction) create(ctx context.Context, x *execution, client *cf.Client, space location, name, offering, plan string) (string, *trouble) {
+	if t := refusedName(cf.CheckInstanceName(name)); t != nil {
+		return "", t
+	}
+	found, err := client.Plan(ctx, space.guid, offering, plan)
 	if err != nil {
 		return "", fromPlatform(ctx, err)
 	}
@@ -186,39 +210,23 @@ func (a *instanceAction) create(ctx context.Context, x *execution, client *cf.Cl
 	if t != nil {
 		return "", t
 	}
-	r := &resource{keep: a.keep, what: "service instance " + name, entry: entry{
-		Kind: "service-instance", Name: name, API: x.session.plan.foundry.config.API, Space: space,
-	}}
-	if t := x.intend(r); t != nil {
-		return "", t
+	c := creation{
+		x: x, client: client, kind: cf.ServiceInstance,
+		r: &resource{keep: a.keep, what: "service instance " + name, entry: space.at(entry{Kind: kindInstance, Name: name})},
+		send: func(ctx context.Context, labels map[string]string) (cf.Operation, error) {
+			return client.CreateInstance(ctx, cf.CreateInstance{
+				Name: name, SpaceGUID: space.guid, PlanGUID: found.GUID, Parameters: parameters, Labels: labels,
+			})
+		},
 	}
-	operation, err := client.CreateInstance(ctx, cf.CreateInstance{
-		Name: name, SpaceGUID: space, PlanGUID: found.GUID, Parameters: parameters, Labels: x.session.labels(),
-	})
-	if err == nil {
-		var guid string
-		guid, err = client.Wait(ctx, operation, func(p cf.Progress) {
-			x.exists(r, p.GUID)
-			x.progress(name)(p)
-		})
-		x.exists(r, guid)
-	}
-	if err == nil && r.entry.GUID == "" {
-		var made cf.Instance
-		made, err = client.Instance(ctx, space, name)
-		x.exists(r, made.GUID)
-	}
-	if err == nil {
-		return r.entry.GUID, nil
-	}
-	return "", x.lost(ctx, r, err)
+	return c.create(ctx)
 }
 
-// lost judges a create that gave an error: what cannot exist is forgotten, what
-// may exist is looked for when the scenario ends.
-func (x *execution) lost(ctx context.Context, r *resource, err error) *trouble {
-	if !cf.MaybeCreated(err) {
-		x.forget(r)
+// refusedName is the trouble of a name that the platform would refuse; advice
+// against it is none.
+func refusedName(err error) *trouble {
+	if problem, ok := errors.AsType[*cf.NameError](err); err == nil || ok && problem.Advice {
+		return nil
 	}
-	return fromPlatform(ctx, err)
+	return &trouble{class: classProvisioning, err: err, problem: Problem{Type: TypeProvisioning, Message: err.Error(), Cure: "give another name; nothing was sent"}}
 }

@@ -98,11 +98,11 @@ func (a *keyAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	if t != nil {
 		return nil, t
 	}
-	instance, err := client.Instance(ctx, space, instanceName)
+	instance, err := client.Instance(ctx, space.guid, instanceName)
 	if err != nil {
 		return nil, fromPlatform(ctx, err)
 	}
-	guid, created, t := a.find(ctx, x, client, instance, name)
+	guid, created, t := a.find(ctx, x, client, space, instance, name)
 	if t != nil {
 		return nil, t
 	}
@@ -157,58 +157,60 @@ func usable(name string, key *servicekey.Key, created bool) *credential {
 }
 
 // find gives the GUID of the key, and whether the step created it.
-func (a *keyAction) find(ctx context.Context, x *execution, client *cf.Client, instance cf.Instance, name string) (guid string, created bool, t *trouble) {
+func (a *keyAction) find(ctx context.Context, x *execution, client *cf.Client, space location, instance cf.Instance, name string) (guid string, created bool, t *trouble) {
 	if a.mode != modeCreate {
-		found, err := client.Key(ctx, instance.GUID, name)
-		missing, isMissing := errors.AsType[*cf.NotFoundError](err)
-		switch {
-		case err == nil:
-			if found.LastOperation.InProgress() {
-				if _, err := client.Settle(ctx, cf.ServiceKey, found.GUID, x.progress(name)); err != nil {
-					return "", false, fromPlatform(ctx, err)
-				}
-			}
-			return found.GUID, false, nil
-		case !isMissing:
-			return "", false, fromPlatform(ctx, err)
-		case a.mode == modeRequire:
-			missing.Cure = "create it, or let the step do so with mode: adopt"
-			return "", false, fromPlatform(ctx, missing)
+		found, t := a.existing(ctx, x, client, instance, name)
+		if t != nil || found != "" {
+			return found, false, t
 		}
 	}
-	guid, t = a.create(ctx, x, client, instance, name)
+	guid, t = a.create(ctx, x, client, space, instance, name)
 	return guid, true, t
 }
 
-func (a *keyAction) create(ctx context.Context, x *execution, client *cf.Client, instance cf.Instance, name string) (string, *trouble) {
+// existing gives the GUID of the key, when nothing is under way for it any
+// more. Empty: there is none, and one is to be created.
+func (a *keyAction) existing(ctx context.Context, x *execution, client *cf.Client, instance cf.Instance, name string) (string, *trouble) {
+	for {
+		found, err := client.Key(ctx, instance.GUID, name)
+		if missing, ok := errors.AsType[*cf.NotFoundError](err); ok {
+			if a.mode == modeAdopt {
+				return "", nil
+			}
+			missing.Cure = "create it, or let the step do so with mode: adopt"
+			return "", fromPlatform(ctx, missing)
+		}
+		if err != nil {
+			return "", fromPlatform(ctx, err)
+		}
+		if !found.LastOperation.InProgress() {
+			return found.GUID, nil
+		}
+		if _, err := client.Settle(ctx, cf.ServiceKey, found.GUID, x.progress(name)); err != nil {
+			return "", fromPlatform(ctx, err)
+		}
+	}
+}
+
+func (a *keyAction) create(ctx context.Context, x *execution, client *cf.Client, space location, instance cf.Instance, name string) (string, *trouble) {
+	if t := refusedName(cf.CheckKeyName(name)); t != nil {
+		return "", t
+	}
 	parameters, t := a.parameters.eval(x)
 	if t != nil {
 		return "", t
 	}
-	r := &resource{keep: a.keep, what: fmt.Sprintf("service key %s of %s", name, instance.Name), entry: entry{
-		Kind: "service-key", Name: name, API: x.session.plan.foundry.config.API, Space: instance.SpaceGUID, Instance: instance.GUID,
-	}}
-	if t := x.intend(r); t != nil {
-		return "", t
+	c := creation{
+		x: x, client: client, kind: cf.ServiceKey,
+		r: &resource{
+			keep: a.keep, what: fmt.Sprintf("service key %s of %s", name, instance.Name),
+			entry: space.at(entry{Kind: kindKey, Name: name, Instance: instance.GUID}),
+		},
+		send: func(ctx context.Context, labels map[string]string) (cf.Operation, error) {
+			return client.CreateKey(ctx, cf.CreateKey{Name: name, InstanceGUID: instance.GUID, Parameters: parameters, Labels: labels})
+		},
 	}
-	operation, err := client.CreateKey(ctx, cf.CreateKey{Name: name, InstanceGUID: instance.GUID, Parameters: parameters, Labels: x.session.labels()})
-	if err == nil {
-		var guid string
-		guid, err = client.Wait(ctx, operation, func(p cf.Progress) {
-			x.exists(r, p.GUID)
-			x.progress(name)(p)
-		})
-		x.exists(r, guid)
-	}
-	if err == nil && r.entry.GUID == "" {
-		var made cf.Key
-		made, err = client.Key(ctx, instance.GUID, name)
-		x.exists(r, made.GUID)
-	}
-	if err == nil {
-		return r.entry.GUID, nil
-	}
-	return "", x.lost(ctx, r, err)
+	return c.create(ctx)
 }
 
 // freshKey is how long a key that was just created may be refused before that
@@ -234,20 +236,41 @@ func (f *freshness) worked() {
 
 // token gets a token for a call. One that is refused for a key that was just
 // created is asked for again, for a bounded time.
-func (s *session) token(ctx context.Context, cr *credential) (oauth.Token, error) {
+func (x *execution) token(ctx context.Context, cr *credential) (token oauth.Token, err error) {
+	err = x.untilKnown(ctx, cr, func() error {
+		token, err = x.session.tokens.Token(ctx, cr.Credential)
+		return err
+	})
+	return token, err
+}
+
+// untilKnown asks for a token, again while it is refused for a key that was
+// just created; what it asks for again is an attempt of the step.
+func (x *execution) untilKnown(ctx context.Context, cr *credential, ask func() error) error {
 	for n := 1; ; n++ {
-		token, err := s.tokens.Token(ctx, cr.Credential)
-		if err == nil || !cr.mayRefuse(err) {
-			if err == nil {
-				cr.fresh.worked()
-			}
-			return token, err
+		started := time.Now()
+		err := ask()
+		if err == nil {
+			cr.fresh.worked()
 		}
-		s.plan.o.Log.Info("the platform refuses the new key; asking again", "credential", cr.Name, "attempt", n)
-		if sleepErr := httpx.Sleep(ctx, jittered(backoff(500*time.Millisecond, 10*time.Second, 2, n))); sleepErr != nil {
-			return token, err
+		if err == nil || !cr.mayRefuse(err) || x.wantsRefusal(err) {
+			return err
+		}
+		x.log().Info("the platform refuses the new key; asking again", "credential", cr.Name, "attempt", n)
+		t := fromOAuth(ctx, err)
+		t.problem.Cure = "the key was created just now, and what it is made of spreads through the platform: it is asked again"
+		x.again(t, started)
+		if httpx.Sleep(ctx, jittered(backoff(500*time.Millisecond, 10*time.Second, 2, n))) != nil {
+			return err
 		}
 	}
+}
+
+// wantsRefusal reports whether the token step in progress asks for the status
+// of the refusal.
+func (x *execution) wantsRefusal(err error) bool {
+	e, ok := errors.AsType[*oauth.Error](err)
+	return ok && x.step.kind == "token" && x.asksFor(e.Status)
 }
 
 // mayRefuse reports whether a refusal may be that of a key that is too new.

@@ -121,21 +121,29 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 	return a
 }
 
-// resolved gives the credential of the step, also one that a step made.
-func (a *tokenAction) resolved(x *execution) (oauth.Credential, *trouble) {
+// resolved gives the credential of the step, also one that a step made. With an
+// override it is no longer the key that was created.
+func (a *tokenAction) resolved(x *execution) (*credential, *trouble) {
 	made := a.credential
 	if a.base != nil {
 		made = a.base
 	}
 	if !made.made {
-		return a.credential.Credential, nil
+		return a.credential, nil
 	}
 	real, t := x.credential(made)
 	if t != nil {
-		return oauth.Credential{}, t
+		return nil, t
 	}
-	c := real.Credential
-	over := a.credential.Credential
+	if real.certificate && !slices.Contains(a.changed, "service-key") {
+		return nil, noCertificateYet(real.Name)
+	}
+	if len(a.changed) == 0 {
+		return real, nil
+	}
+	c := *real
+	c.fresh = nil
+	over := a.credential
 	for _, key := range a.changed {
 		switch key {
 		case "token-url":
@@ -154,7 +162,7 @@ func (a *tokenAction) resolved(x *execution) (oauth.Credential, *trouble) {
 			c.TokenURL, c.ClientID, c.ClientSecret = over.TokenURL, over.ClientID, over.ClientSecret
 		}
 	}
-	return c, nil
+	return &c, nil
 }
 
 func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) {
@@ -162,7 +170,11 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 	if t != nil {
 		return nil, t
 	}
-	answer, err := x.session.tokens.Fetch(ctx, credential, a.cache)
+	var answer *oauth.Exchange
+	err := x.untilKnown(ctx, credential, func() (err error) {
+		answer, err = x.session.tokens.Fetch(ctx, credential.Credential, a.cache)
+		return err
+	})
 	if answer == nil || answer.Response == nil {
 		return &result{}, fromOAuth(ctx, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -44,10 +45,11 @@ left and told.`,
 			}
 			defer stop()
 			report, err := platform.Cleanup(cmd.Context(), o)
-			if err != nil {
+			if err != nil && len(report.Leftovers) == 0 {
+				p.remarks(report)
 				return p.platformProblem(err)
 			}
-			return p.cleaned(report, g.quiet)
+			return errors.Join(p.platformProblem(err), p.cleaned(report, g.quiet))
 		},
 	}
 	flags := cmd.Flags()
@@ -59,15 +61,21 @@ left and told.`,
 	return cmd
 }
 
-// cleaned prints what a cleanup found and did.
-func (p *program) cleaned(r runner.CleanupReport, quiet bool) error {
+// remarks prints what was noticed about the journals.
+func (p *program) remarks(r runner.CleanupReport) {
 	t := p.redactor.Text
 	for _, problem := range r.Problems {
 		p.warn(t(problem))
 	}
 	for _, run := range r.Alive {
-		p.warn(fmt.Sprintf("the run %s still works; nothing of it was touched", t(run)))
+		p.warn(fmt.Sprintf("the run %s still works, or another cleanup is busy with it; nothing of it was touched", t(run)))
 	}
+}
+
+// cleaned prints what a cleanup found and did.
+func (p *program) cleaned(r runner.CleanupReport, quiet bool) error {
+	t := p.redactor.Text
+	p.remarks(r)
 	counts := map[string]int{}
 	w := tabwriter.NewWriter(p.out, 0, 0, 2, ' ', 0)
 	for i, l := range r.Leftovers {

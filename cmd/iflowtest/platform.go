@@ -56,7 +56,7 @@ func invalidEnvironment(diags diag.List) error {
 // platformProblem turns an error of a platform into one of the command.
 func (p *program) platformProblem(err error) error {
 	e, ok := errors.AsType[*runner.PlatformError](err)
-	if !ok {
+	if err == nil || !ok {
 		return err
 	}
 	out := &exitError{status: e.Status, message: p.redactor.Text(e.Message)}
