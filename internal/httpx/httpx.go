@@ -9,10 +9,12 @@ package httpx
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -67,7 +69,14 @@ type Client struct {
 	maxBody      int64
 	userAgent    string
 	pace         *pace
-	buffers      sync.Pool
+	buffers      *sync.Pool
+
+	// root is the client that this one was derived from; nil: none.
+	root *Client
+	// mu guards certified: the clients derived from this one, by the digest of
+	// their certificate.
+	mu        sync.Mutex
+	certified map[[sha256.Size]byte]*Client
 }
 
 // New makes a client. The error says what is wrong with CA or Proxy.
@@ -78,11 +87,11 @@ func New(o Options) (*Client, error) {
 		maxBody:      o.MaxBody,
 		userAgent:    o.UserAgent,
 		pace:         newPace(o.Rate),
+		buffers:      &sync.Pool{New: func() any { return new([chunkSize]byte) }},
 	}
 	if c.maxBody <= 0 {
 		c.maxBody = defaultMaxBody
 	}
-	c.buffers.New = func() any { return new([chunkSize]byte) }
 	if c.transport != nil {
 		return c, nil
 	}
@@ -94,9 +103,15 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close ends the idle connections of the pool. Requests under way are not
-// touched, and the client stays usable.
+// Close ends the idle connections of the pool and of those that present a
+// certificate. Requests under way are not touched, and the client stays usable.
 func (c *Client) Close() {
+	c.mu.Lock()
+	derived := slices.Collect(maps.Values(c.certified))
+	c.mu.Unlock()
+	for _, d := range derived {
+		d.Close()
+	}
 	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
