@@ -91,6 +91,7 @@ IFLOWTEST_ENV=dev; the command line wins.
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
 		p.runCommand(g),
+		p.gateCommand(g),
 		p.keysCommand(g),
 		p.validateCommand(g),
 		p.reportCommand(g),

@@ -21,7 +21,7 @@ import (
 // forbidden.
 func rooms() map[string][]string {
 	return map[string][]string{
-		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression"},
+		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx"},
 		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements", "internal/certificate"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
@@ -32,6 +32,7 @@ func rooms() map[string][]string {
 		"internal/certificate":  {"internal/secret"},
 		"internal/httpx":        {"internal/secret"},
 		"internal/oauth":        {"internal/httpx", "internal/secret", "internal/certificate"},
+		"internal/gate":         {"runner", "internal/oauth", "internal/servicekey", "internal/httpx", "internal/cf", "internal/secret"},
 		"internal/report":       {"runner", "internal/diag"},
 		"internal/sandbox":      {"internal/expression", "internal/diag"},
 		"internal/architecture": {},

@@ -1,0 +1,235 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"iflowtest/internal/oauth"
+	"iflowtest/runner"
+)
+
+// claims are what a token says of itself (wire/sap.md 2.4); nothing of it is
+// verified here.
+type claims struct {
+	jwt *oauth.JWT
+	err error
+	// zone is zid, subdomain zdn, subaccount that of ext_attr.
+	zone, subdomain, subaccount string
+	// life is how long the token lives from its issue; known: somebody says.
+	life  time.Duration
+	known bool
+	// skew is how far the clock of the server is ahead of this one's.
+	skew time.Duration
+	// broken is set once the signature is known not to hold.
+	broken bool
+}
+
+// read decodes the token.
+func (x *inspection) read() {
+	e := x.token.exchange
+	c := &x.claims
+	if t := e.Token; !t.Expiry.IsZero() {
+		c.life, c.known = t.Expiry.Sub(e.Response.Started), true
+	}
+	if date, err := http.ParseTime(e.Response.Header.Get("Date")); err == nil {
+		c.skew = date.Sub(e.Response.Started.Add(e.Response.Duration))
+	}
+	if c.jwt, c.err = oauth.Decode(e.Token.Value.Reveal()); c.err != nil {
+		return
+	}
+	var payload struct {
+		ZID      json.RawMessage            `json:"zid"`
+		ZDN      json.RawMessage            `json:"zdn"`
+		External map[string]json.RawMessage `json:"ext_attr"`
+	}
+	_ = json.Unmarshal([]byte(c.jwt.Payload), &payload) // a claim of another type is absent
+	c.zone = text(payload.ZID)
+	c.subdomain = text(payload.External["zdn"])
+	if c.subdomain == "" {
+		c.subdomain = text(payload.ZDN)
+	}
+	c.subaccount = text(payload.External["subaccountid"])
+}
+
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// bound cuts foreign text to what fits a message.
+func bound(s string) string {
+	const most = 160
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}
+
+// list writes values of a token for a message.
+func list(values []string) string {
+	const most = 12
+	if len(values) == 0 {
+		return "none"
+	}
+	var shown []string
+	for _, v := range values[:min(len(values), most)] {
+		shown = append(shown, strconv.Quote(bound(v)))
+	}
+	s := strings.Join(shown, ", ")
+	if len(values) > most {
+		s += fmt.Sprintf(" and %d more", len(values)-most)
+	}
+	return s
+}
+
+// readable gives a verdict when there is no token to look at.
+func (x *inspection) readable(ctx context.Context) (verdict, bool) {
+	switch {
+	case !x.acquire(ctx).granted():
+		return skipped("there is no token"), false
+	case x.claims.err != nil:
+		return skipped("the token cannot be read"), false
+	}
+	return verdict{}, true
+}
+
+// judgeSignature verifies the token.
+func (x *inspection) judgeSignature(ctx context.Context) verdict {
+	if !x.acquire(ctx).granted() {
+		return skipped("there is no token")
+	}
+	ctx, cancel := limited(ctx, "the keys of the issuer")
+	defer cancel()
+	err := x.g.verifier.Verify(ctx, x.credential.TokenURL, x.token.exchange.Token.Value.Reveal(), time.Now())
+	if err == nil {
+		return fine()
+	}
+	if _, ok := errors.AsType[*oauth.Invalid](err); !ok {
+		return noAnswer(err)
+	}
+	x.claims.broken = true
+	return invalid("the token does not hold: "+err.Error(), "do not use what this token server grants; check that "+x.host()+" is the authorization server, and that no proxy answers for it", x.clockNotes()...)
+}
+
+// clockNotes tell of clocks that differ.
+func (x *inspection) clockNotes() []string {
+	const allowed = time.Minute
+	s := x.claims.skew.Round(time.Second)
+	switch {
+	case s > allowed:
+		return []string{fmt.Sprintf("the clock of the token server is %s ahead of this machine's; set the one that is wrong", s)}
+	case s < -allowed:
+		return []string{fmt.Sprintf("the clock of the token server is %s behind this machine's; set the one that is wrong", -s)}
+	}
+	return nil
+}
+
+// judgeIssuer compares iss with the token host.
+func (x *inspection) judgeIssuer(ctx context.Context) verdict {
+	if v, ok := x.readable(ctx); !ok {
+		return v
+	}
+	if err := oauth.CheckIssuer(x.credential.TokenURL, x.claims.jwt.Issuer); err != nil {
+		return invalid(err.Error(), "take tokenurl of the service key as it stands; the runtime refuses tokens of another issuer")
+	}
+	return fine()
+}
+
+// flowScope is what every flow wants by default; plan api never grants it.
+const flowScope = "ESBMessaging.send"
+
+// judgeScopes says which of the scopes are missing.
+func (x *inspection) judgeScopes(ctx context.Context) verdict {
+	if v, ok := x.readable(ctx); !ok {
+		return v
+	}
+	granted := x.claims.jwt.Scopes
+	var missing []string
+	for _, want := range x.g.o.Scopes {
+		if !oauth.HasScope(granted, want) {
+			missing = append(missing, want)
+		}
+	}
+	if len(missing) == 0 {
+		return fine()
+	}
+	word := "scope"
+	if len(missing) > 1 {
+		word = "scopes"
+	}
+	message := fmt.Sprintf("the token lacks the %s %s", word, list(missing))
+	has := "granted are " + list(granted)
+	if x.key.Plan == "api" && slices.Contains(missing, flowScope) {
+		return invalid(message+": the key is of plan api, and only plan integration-flow grants it", "take the service key of an instance of plan integration-flow", has)
+	}
+	if x.key.Plan == "integration-flow" && !slices.Contains(missing, flowScope) {
+		has += "; roles of the OData API are granted by plan api only"
+	}
+	return invalid(message,
+		"add the role to the roles of the service instance; that takes up to an hour until it holds, and may need a new service key", has)
+}
+
+// judgeLifetime says whether the token lives long enough. The platform counts
+// a second less than was asked for (wire/sap.md 2.2).
+func (x *inspection) judgeLifetime(ctx context.Context) verdict {
+	c, want := &x.claims, x.g.o.MinLifetime
+	switch {
+	case !x.acquire(ctx).granted():
+		return skipped("there is no token")
+	case !c.known:
+		return unknown(runner.TypeCredential, "nothing says how long the token lives: neither expires_in nor exp is there", "check that the token URL is that of the service key")
+	case c.life+time.Second < want || c.life <= 0:
+		return invalid(fmt.Sprintf("the token lives %s; at least %s is wanted", c.life.Round(time.Second), max(want, time.Second)),
+			`set "token-validity" (seconds, 3600 to 86400) of the service instance, or ask for less with --min-lifetime`)
+	}
+	return fine()
+}
+
+// judgeTenant compares the tenant of the token.
+func (x *inspection) judgeTenant(ctx context.Context) verdict {
+	if v, ok := x.readable(ctx); !ok {
+		return v
+	}
+	c, want := &x.claims, x.g.o.Tenant
+	for _, is := range []string{c.zone, c.subdomain, c.subaccount} {
+		if is != "" && strings.EqualFold(is, want) {
+			return fine()
+		}
+	}
+	return invalid(fmt.Sprintf("the token is for the tenant with %s; want %q", c.tenant(), bound(want)), "take the service key of the right subaccount")
+}
+
+// tenant writes what the token says of its tenant.
+func (c *claims) tenant() string {
+	var parts []string
+	for _, p := range []struct{ name, value string }{{"zid", c.zone}, {"zdn", c.subdomain}, {"subaccountid", c.subaccount}} {
+		if p.value != "" {
+			parts = append(parts, p.name+" "+strconv.Quote(bound(p.value)))
+		}
+	}
+	if len(parts) == 0 {
+		return "no zid and no zdn"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// judgeAudience compares the audience of the token.
+func (x *inspection) judgeAudience(ctx context.Context) verdict {
+	if v, ok := x.readable(ctx); !ok {
+		return v
+	}
+	if slices.Contains(x.claims.jwt.Audience, x.g.o.Audience) {
+		return fine()
+	}
+	return invalid(fmt.Sprintf("the audience of the token is %s; want %q", list(x.claims.jwt.Audience), bound(x.g.o.Audience)), "take the service key of the right instance and plan")
+}

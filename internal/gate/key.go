@@ -1,0 +1,151 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"iflowtest/internal/oauth"
+	"iflowtest/internal/servicekey"
+	"iflowtest/runner"
+)
+
+// inspection is what is known of one key.
+type inspection struct {
+	g  *Gate
+	id int
+	in Input
+
+	key        servicekey.Key
+	credential oauth.Credential
+	// problems are why the key cannot be used; line and column where.
+	problems     []string
+	line, column int
+
+	certificate certificate
+	token       tokenRequest
+	claims      claims
+
+	verdicts []checked
+	statuses []int
+	outcome  runner.Outcome
+}
+
+// prepare reads a key and tells the redactor its secrets.
+func (g *Gate) prepare(id int, in Input) *inspection {
+	x := &inspection{g: g, id: id, in: in, key: in.Written}
+	x.key.Name = in.Name
+	if in.Key != nil {
+		x.parse()
+	}
+	if len(x.problems) == 0 && in.Unread == nil {
+		x.complete()
+	}
+	for _, s := range x.key.Secrets {
+		g.o.Redactor.Add(s.Name(), s.Reveal())
+	}
+	for _, s := range []interface {
+		Name() string
+		Reveal() string
+	}{x.key.ClientSecret, x.key.PrivateKey} {
+		if s.Reveal() != "" {
+			g.o.Redactor.Add(s.Name(), s.Reveal())
+		}
+	}
+	x.credential = oauth.Credential{
+		Name: in.Name, TokenURL: x.key.TokenURL, ClientID: x.key.ClientID, ClientSecret: x.key.ClientSecret,
+		AuthStyle: in.AuthStyle, Scope: in.Scope, Params: in.Params,
+	}
+	x.certify()
+	return x
+}
+
+// parse reads the document of the key.
+func (x *inspection) parse() {
+	document := x.in.Key
+	if decoded := fromBase64(document); decoded != nil {
+		x.g.o.Redactor.Add(x.in.Name+" in base64", string(document))
+		document = decoded
+	}
+	key, err := servicekey.Parse(x.in.Name, document)
+	if err != nil {
+		x.problems = []string{err.Error()}
+		if e, ok := errors.AsType[*servicekey.Error](err); ok {
+			x.problems, x.line, x.column = e.Problems, e.Line, e.Column
+		}
+		return
+	}
+	url := x.key.URL
+	x.key = *key
+	x.key.URL = cmp.Or(url, key.URL)
+}
+
+// fromBase64 decodes a key that was kept in base64, as CI systems like it; nil
+// when the text is something else.
+func fromBase64(text []byte) []byte {
+	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil || !strings.HasPrefix(strings.TrimSpace(string(data)), "{") {
+		return nil
+	}
+	return data
+}
+
+// complete finds what the key still lacks.
+func (x *inspection) complete() {
+	k := &x.key
+	if k.ClientID == "" {
+		x.problems = append(x.problems, "the client ID is empty")
+	}
+	if k.TokenURL == "" {
+		x.problems = append(x.problems, "the token URL is empty")
+	}
+	if k.ClientSecret.IsZero() && k.Certificate == "" {
+		x.problems = append(x.problems, "there is neither a client secret nor a certificate")
+	}
+	if err := k.Complete(); err != nil {
+		x.problems = append(x.problems, `has a certificate and no "key": the certificate is external, and its private key is not part of the service key; declare the credential in an environment with certificate: and key:, and choose it with -e`)
+	}
+	if p := x.g.probe; p != nil && !p.IsAbs() && k.URL == "" {
+		x.problems = append(x.problems, `lacks url, which --probe with a path needs; take the key of an instance of Process Integration Runtime (it-rt), or give --probe an absolute URL`)
+	}
+}
+
+// judgeKey says whether the key can be used.
+func (x *inspection) judgeKey(context.Context) verdict {
+	if u := x.in.Unread; u != nil {
+		v := unknown(u.Type, u.Message, u.Cure)
+		v.status = u.Status
+		return v
+	}
+	if len(x.problems) == 0 {
+		if x.in.Key != nil && x.key.Plan == "" {
+			return remarked("the client ID is not one of Process Integration Runtime (it-rt): the key is of another service, such as XSUAA")
+		}
+		return fine()
+	}
+	place := ""
+	if x.line > 0 && !x.in.Whole {
+		place = fmt.Sprintf("line %d, column %d: ", x.line, x.column)
+	}
+	v := verdict{
+		outcome: runner.Fail, status: runner.ExitInvalid, message: place + x.problems[0], notes: x.problems[1:], line: x.line, column: x.column,
+		cure: "take the service key as the cockpit shows it (Instances and Subscriptions, the instance, Service Keys, View) or as cf service-key prints it",
+	}
+	return v
+}
+
+// kind names what the key signs in with.
+func (x *inspection) kind() string {
+	switch {
+	case x.key.Certificate != "":
+		return "certificate"
+	case !x.key.ClientSecret.IsZero():
+		return "client secret"
+	}
+	return ""
+}
+
+func joinLines(lines []string) string { return strings.Join(lines, "; ") }
