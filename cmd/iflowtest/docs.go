@@ -355,6 +355,8 @@ entitled: {it-rt: [integration-flow, api]}
 users: [{name: auditor, role: space_auditor}]    # space_developer, space_manager, organization_user; password, expired: true
 quota: {organization: 20, space: 10}             # service instances
 provisioning: 100ms
+keys: [{name: sender-2, instance: sandbox-rt}]   # key-type, validity, key-length, X.509, certificate-pinning
+tls: false
 latency: 5ms
 faults: ["runtime-503:path=/http/orders,count=2"]
 `
@@ -364,7 +366,7 @@ func sandboxPage() []byte {
 	m.linef(`## Parts
 
 Each part has an origin of its own: %s. With `+"`--listen HOST:PORT`"+` they take the ports from PORT on, with port 0 free ones.
-`+"`token-mtls` and `destination`"+` keep their places and answer 501 in this version.
+They speak plain HTTP, but for `+"`token-mtls`"+`, which always speaks TLS; with `+"`--tls`"+`, or `+"`tls: true`"+` in the configuration file, all do. The certificates are signed by an authority of the sandbox's own: `+"`--write-ca FILE`"+` writes it, and an environment of `+"`--write-env`"+` names it as `+"`target.tls.ca`"+`.
 
 ## What is in it
 
@@ -391,8 +393,17 @@ The authorization server compares client ID and secret as they come; percent-enc
 ## Provisioning
 
 `+"`cloud-foundry`"+` and `+"`uaa`"+` are Cloud Foundry's API v3 and its sign-in: `+"`cf api http://127.0.0.1:8787 --skip-ssl-validation`, `cf auth tester tester-9f4c2b`, `cf target -o sandbox -s dev`, `cf create-service it-rt integration-flow my-instance -c '{\"roles\":[\"ESBMessaging.send\"]}' --wait`"+`. Creating, updating and deleting are jobs: each is PROCESSING at the first look, and ends then, or after a second when nobody looks; with `+"`provisioning: 2s`"+` in the configuration file after that time.
-A key is accepted by the authorization server from the end of its job on, with the roles, grant types and token validity of its instance, and refused once it is deleted. Keys with a certificate are signed by an authority of the sandbox's own (`+"`--write-ca FILE`"+`); tokens for them are not there yet. Mistakes in parameters fail the job with the broker's text. The names of keys have at most 32 characters.
+A key is accepted by the authorization server from the end of its job on, with the roles, grant types and token validity of its instance, and refused once it is deleted. Mistakes in parameters fail the job with the broker's text. The names of keys have at most 32 characters.
 `+"`entitlements`"+` assigns and removes plans of it-rt; a plan that is not entitled is not visible in Cloud Foundry. Its key is in the environment (`+"`--write-env`"+`).
+
+## X.509
+
+Keys may have a certificate instead of a secret: `+"`{\"key-type\":\"certificate\",\"validity\":30,\"key-length\":2048}`"+` as parameters, for a generated one; `+"`{\"key-type\":\"certificate_external\",\"X.509\":\"…\"}`"+` for one of your own, in the plan integration-flow also with `+"`\"certificate-pinning\":false`"+`: a later certificate with the same subject and issuer then takes its place. The configuration file and `+"`POST /_sandbox/keys`"+` take the same parameters.
+Their `+"`tokenurl`"+` is that of `+"`token-mtls`"+`, which wants the certificate on the connection and `+"`client_id`"+` in the form, and nothing but `+"`grant_type`"+` in the query; client secrets are refused there. Its tokens hold the thumbprint of the certificate (`+"`cnf`, `x5t#S256`"+`). Without a certificate, and with one that is expired, of a deleted key, of another instance or of nobody, the answer is 401. With TLS the runtime takes the certificate of a key as well, instead of a token.
+
+## Destinations
+
+`+"`destination`"+` is the REST API of the destination service, below `+"`/destination-configuration/v1`"+`: `+"`subaccountDestinations`"+` and `+"`instanceDestinations`"+` with GET, POST, PUT and DELETE, and `+"`destinations/NAME`"+`, which finds one, that of the instance first. For OAuth2ClientCredentials it asks the token server that the destination names, which must be one of the sandbox, and gives the token, or `+"`error`"+`, under `+"`authTokens`"+`. Its key is in the environment, too.
 
 ## On the part control
 
@@ -410,7 +421,7 @@ A key is accepted by the authorization server from the end of its job on, with t
 `, sandboxConfig)
 	m.table("fault", "arguments", "what happens")
 	for _, f := range sandbox.Faults() {
-		m.row("`"+f.Name+"`", strings.Join(f.Args, ", "), notYet(f.Doc, f.Built))
+		m.row("`"+f.Name+"`", strings.Join(f.Args, ", "), f.Doc)
 	}
 	return m.Bytes()
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -110,9 +112,9 @@ func (p *program) sandboxCommand(g *global) *cobra.Command {
 		Use:   "sandbox",
 		Short: "serve a sandbox tenant until interrupted",
 		Long: `Serve a tenant on loopback: Cloud Foundry with its sign-in, entitlements,
-authorization server, integration runtime with flows, OData API. It prints the
-origin of each part, then "ready", and serves until SIGINT or SIGTERM.
-http://…/_sandbox/ on the part control shows requests, state and faults.`,
+authorization server, integration runtime with flows, OData API, destinations.
+It prints the origin of each part, then "ready", and serves until SIGINT or
+SIGTERM. /_sandbox/ on the part control shows requests, state and faults.`,
 		Example: `  iflowtest sandbox --listen 127.0.0.1:8787 --write-env environments/sandbox.yaml
   iflowtest sandbox --write-keys keys --fault token-short:seconds=2`,
 		Args: cobra.NoArgs,
@@ -125,8 +127,8 @@ http://…/_sandbox/ on the part control shows requests, state and faults.`,
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8787", "HOST:PORT; the parts take the ports from PORT on, with port 0 free ones")
 	flags.StringVar(&f.writeEnv, "write-env", "", "write the environment to this file, for -e")
 	flags.StringVar(&f.writeKeys, "write-keys", "", "write the service keys to this folder")
-	flags.BoolVar(&f.tls, "tls", false, "speak TLS everywhere (not there yet)")
-	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate of the authority that signs client certificates to this file (PEM)")
+	flags.BoolVar(&f.tls, "tls", false, "speak TLS everywhere, and not at token-mtls alone")
+	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate of the authority that signs certificates, of parts and of keys, to this file (PEM; default: beside --write-env)")
 	flags.BoolVar(&f.allowRemote, "allow-remote", false, "allow an address that is not loopback")
 	return cmd
 }
@@ -163,19 +165,46 @@ func (p *program) writeTenant(t *sandbox.Tenant, f *sandboxFlags) error {
 			}
 		}
 	}
-	if err := writeCA(t, f.writeCA); err != nil {
-		return err
-	}
 	if f.writeEnv == "" {
-		return nil
+		return writeCA(t, f.writeCA)
 	}
 	if err := os.MkdirAll(filepath.Dir(f.writeEnv), 0o755); err != nil {
 		return cannotWrite(f.writeEnv, err)
 	}
-	if err := writePrivate(f.writeEnv, t.EnvironmentYAML()); err != nil {
+	ca := cmp.Or(f.writeCA, besideEnvironment(f.writeEnv))
+	if err := writeCA(t, ca); err != nil {
+		return err
+	}
+	if err := writePrivate(f.writeEnv, t.Environment(sandbox.EnvironmentOptions{CA: pathFrom(f.writeEnv, ca)})); err != nil {
 		return cannotWrite(f.writeEnv, err)
 	}
 	return nil
+}
+
+// besideEnvironment gives the file for the certificate authority beside an
+// environment; none beside a device or a pipe.
+func besideEnvironment(env string) string {
+	if info, err := os.Stat(env); err == nil && !info.Mode().IsRegular() {
+		return ""
+	}
+	return strings.TrimSuffix(env, filepath.Ext(env)) + "-ca.pem"
+}
+
+// pathFrom gives the path of a file as it stands in another file, to which it
+// is relative. None stays none.
+func pathFrom(from, file string) string {
+	if file == "" || filepath.IsAbs(file) {
+		return file
+	}
+	relative, err := filepath.Rel(filepath.Dir(from), file)
+	if err != nil {
+		absolute, err := filepath.Abs(file)
+		if err != nil {
+			return file
+		}
+		return absolute
+	}
+	return "./" + filepath.ToSlash(relative)
 }
 
 // writeCA writes the certificate authority, which is no secret.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
@@ -28,6 +29,7 @@ type Config struct {
 	entitled    []string
 	named       bool // entitled was written
 	latency     time.Duration
+	tls         bool
 	faults      []Fault
 	decodeBasic bool
 	// provisioning is how long the jobs of Cloud Foundry and of the
@@ -42,7 +44,10 @@ type instanceConfig struct {
 	keys []string
 }
 
-type keyConfig struct{ name, instance string }
+type keyConfig struct {
+	name, instance string
+	parameters     []byte // as the service broker reads them; nil: a secret
+}
 
 // entitledPlans gives the plans of it-rt the subaccount may use.
 func (c *Config) entitledPlans() []string {
@@ -59,13 +64,13 @@ func (c *Config) provision(s *subaccount.Subaccount) error {
 			return err
 		}
 		for _, k := range i.keys {
-			if _, err := s.CreateKey(i.spec.Name, k); err != nil {
+			if _, err := s.CreateKey(i.spec.Name, k, nil); err != nil {
 				return err
 			}
 		}
 	}
 	for _, k := range c.keys {
-		if _, err := s.CreateKey(k.instance, k.name); err != nil {
+		if _, err := s.CreateKey(k.instance, k.name, k.parameters); err != nil {
 			return err
 		}
 	}
@@ -81,7 +86,7 @@ type configReader struct {
 }
 
 // ParseConfig reads a configuration file: flows, instances, keys, entitled,
-// latency, provisioning, users, quota, faults and xsuaa-compat. It reports everything that is wrong, each
+// latency, tls, provisioning, users, quota, faults and xsuaa-compat. It reports everything that is wrong, each
 // with its place in file, and gives a configuration only when nothing is.
 func ParseConfig(file string, data []byte) (*Config, diag.List) {
 	r, top := newReader(file, data)
@@ -108,6 +113,7 @@ func (c *configReader) top(n *yaml.Node) {
 		{name: "keys", read: func(n *yaml.Node) { c.elements(n, "keys", c.key) }},
 		{name: "entitled", read: c.entitlement},
 		{name: "latency", read: func(n *yaml.Node) { c.config.latency = c.duration(n, "latency") }},
+		{name: "tls", read: func(n *yaml.Node) { c.config.tls = c.boolean(n, "tls") }},
 		{name: "provisioning", read: func(n *yaml.Node) { c.config.provisioning = c.duration(n, "provisioning") }},
 		{name: "users", read: func(n *yaml.Node) { c.elements(n, "users", c.user) }},
 		{name: "quota", read: c.quota},
@@ -250,6 +256,7 @@ func (c *configReader) keyName(n *yaml.Node, name string) {
 
 func (c *configReader) key(n *yaml.Node) {
 	var k keyConfig
+	place, parameters, mistakes := n, map[string]any{}, len(c.list)
 	c.mapping(n, "a key", []field{
 		{name: "name", required: true, read: func(n *yaml.Node) {
 			if name, ok := c.text(n, "name"); ok {
@@ -260,7 +267,23 @@ func (c *configReader) key(n *yaml.Node) {
 		{name: "instance", required: true, read: func(n *yaml.Node) {
 			k.instance = c.oneOf(n, "instance", c.instances)
 		}},
+		{name: "key-type", read: func(n *yaml.Node) { place, parameters["key-type"] = n, c.oneOf(n, "key-type", subaccount.KeyTypes()) }},
+		{name: "validity", read: func(n *yaml.Node) { parameters["validity"] = c.whole(n, "validity", 1, 365) }},
+		{name: "key-length", read: func(n *yaml.Node) { parameters["key-length"] = c.whole(n, "key-length", 2048, 4096) }},
+		{name: "X.509", read: func(n *yaml.Node) { parameters["X.509"], _ = c.text(n, "X.509") }},
+		{name: "certificate-pinning", read: func(n *yaml.Node) { parameters["certificate-pinning"] = c.boolean(n, "certificate-pinning") }},
 	})
+	if len(parameters) > 0 && len(c.list) == mistakes {
+		raw, err := json.Marshal(parameters)
+		if err == nil {
+			_, err = subaccount.ParseKeyParameters(raw)
+		}
+		k.parameters = raw
+		if err != nil { // in the words of the service broker, but for their beginning
+			err = errors.New(strings.TrimPrefix(err.Error(), "invalid input parameters: "))
+		}
+		c.joined(place, diag.InvalidValue, err)
+	}
 	c.config.keys = append(c.config.keys, k)
 }
 

@@ -66,7 +66,7 @@ func (t *Tenant) getIndex(w http.ResponseWriter, _ *http.Request) {
 		{"POST", "/_sandbox/faults", `adds faults: {"fault": "runtime-503:count=2"}, a list of texts, or text/plain with one a line`},
 		{"DELETE", "/_sandbox/faults", "ends all faults"},
 		{"GET", "/_sandbox/keys", "the service keys, with their secrets"},
-		{"POST", "/_sandbox/keys", `creates a service key: {"instance": "sandbox-rt", "name": "sender-2"}`},
+		{"POST", "/_sandbox/keys", `creates a service key: {"instance": "sandbox-rt", "name": "sender-2"}; "parameters" as for Cloud Foundry`},
 		{"DELETE", "/_sandbox/keys/NAME", "deletes a service key"},
 	}})
 }
@@ -101,6 +101,10 @@ type state struct {
 	API struct {
 		Packages []string `json:"packages"`
 	} `json:"api"`
+	Destination struct {
+		Subaccount []string `json:"subaccount"`
+		Instance   []string `json:"instance"`
+	} `json:"destination"`
 }
 
 type instanceState struct {
@@ -140,6 +144,7 @@ func (t *Tenant) state() state {
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
 	s.API.Packages = sorted(t.api.Packages())
+	s.Destination.Subaccount, s.Destination.Instance = t.destinations.Names()
 	return s
 }
 
@@ -170,11 +175,7 @@ func (t *Tenant) postFaults(w http.ResponseWriter, r *http.Request) {
 		faults, errs = append(faults, f), append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
-		status := http.StatusBadRequest
-		if errors.Is(err, fault.ErrNotBuilt) {
-			status = http.StatusNotImplemented
-		}
-		writeError(w, status, err)
+		writeError(w, http.StatusBadRequest, err)
 		return
 	}
 	for _, f := range faults {
@@ -224,11 +225,12 @@ func faultTexts(contentType string, body []byte) ([]string, error) {
 type keyState struct {
 	Name     string          `json:"name"`
 	Instance string          `json:"instance"`
+	Plan     string          `json:"plan"`
 	Key      json.RawMessage `json:"key"`
 }
 
 func (t *Tenant) keyState(k *subaccount.Key) keyState {
-	return keyState{k.Name, k.Instance.Name, t.keyJSON(k, "")}
+	return keyState{k.Name, k.Instance.Name, k.Instance.Plan, t.keyJSON(k, "")}
 }
 
 func (t *Tenant) getKeys(w http.ResponseWriter, _ *http.Request) {
@@ -247,8 +249,9 @@ func (t *Tenant) postKey(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var spec struct {
-		Instance string `json:"instance"`
-		Name     string `json:"name"`
+		Instance   string          `json:"instance"`
+		Name       string          `json:"name"`
+		Parameters json.RawMessage `json:"parameters"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
@@ -256,7 +259,7 @@ func (t *Tenant) postKey(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusBadRequest, errors.New(`the body is no JSON object such as {"instance": "sandbox-rt", "name": "sender-2"}`))
 		return
 	}
-	k, err := t.subaccount.CreateKey(spec.Instance, spec.Name)
+	k, err := t.subaccount.CreateKey(spec.Instance, spec.Name, spec.Parameters)
 	if err != nil {
 		writeError(w, statusOf(err), err)
 		return

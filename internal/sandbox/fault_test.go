@@ -262,7 +262,7 @@ func TestFaultsAreControlled(t *testing.T) {
 		{"", `{"faults":["log-late"]}`, 201, `"log-late"`},
 		{"text/plain", "token-500\n\n token-503 \n", 201, `"token-503"`},
 		{"application/json", `{"fault":"runtime-50"}`, 400, `did you mean`},
-		{"application/json", `{"fault":"certificate-expired"}`, 501, `not there yet`},
+		{"application/json", `{"fault":"certificate-expired:key=mtls"}`, 201, `"certificate-expired:key=mtls"`},
 		{"application/json", `{"falt":"token-500"}`, 400, `fault`},
 		{"application/json", `[1]`, 400, `list of texts`},
 		{"application/json", ``, 400, `names no fault`},
@@ -272,8 +272,8 @@ func TestFaultsAreControlled(t *testing.T) {
 			t.Errorf("%s: %d %s\nwant %d with %s", test.body, a.StatusCode, a.body, test.status, test.says)
 		}
 	}
-	if got := decode[[]any](t, tn.send("GET", url, "").body); len(got) != 6 {
-		t.Errorf("%d faults are active, want 6: %v", len(got), got)
+	if got := decode[[]any](t, tn.send("GET", url, "").body); len(got) != 7 {
+		t.Errorf("%d faults are active, want 7: %v", len(got), got)
 	}
 	if a := tn.send("DELETE", url, ""); a.StatusCode != 204 {
 		t.Errorf("DELETE: %d", a.StatusCode)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
@@ -28,6 +29,7 @@ type server struct {
 	part     string
 	origin   string
 	listener net.Listener
+	tls      *tls.Config // nil: plain HTTP
 	http     *http.Server
 	busy     busy
 }
@@ -90,7 +92,10 @@ func (t *Tenant) newServer(part, host string, listener net.Listener) *server {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	s := &server{part: part, origin: "http://" + net.JoinHostPort(host, port), listener: listener}
+	s := &server{part: part, origin: t.scheme(part) + "://" + net.JoinHostPort(host, port), listener: listener}
+	if t.secure(part) {
+		s.tls = t.tlsConfig(part, host)
+	}
 	s.http = &http.Server{
 		Handler:           t.handlers[part],
 		MaxHeaderBytes:    maxHeaders,
@@ -151,7 +156,7 @@ func (t *Tenant) Serve(ctx context.Context) error {
 	for i, s := range servers {
 		s.http.BaseContext = func(net.Listener) context.Context { return base }
 		serving.Go(func() {
-			if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			if err := s.serve(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				errs[i] = fmt.Errorf("serve the part %s: %w", s.part, err)
 				t.shut()
 			}
@@ -163,6 +168,14 @@ func (t *Tenant) Serve(ctx context.Context) error {
 	}
 	cancel()
 	return errors.Join(t.Close(), func() error { serving.Wait(); return errors.Join(errs...) }())
+}
+
+// serve answers until the server is closed.
+func (s *server) serve() error {
+	if s.tls == nil {
+		return s.http.Serve(s.listener)
+	}
+	return s.http.Serve(tls.NewListener(s.listener, s.tls))
 }
 
 // shut makes everything that waits for the end see it; true the first time.

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -23,9 +25,21 @@ const memoryDomain = ".sandbox.localhost"
 // host, as http://runtime.sandbox.localhost, or by the origin of
 // [Tenant.URL]. A request is answered in the goroutine that sends it, so it
 // can be used in a testing/synctest bubble. A host that is no part is refused.
-func (t *Tenant) RoundTripper() http.RoundTripper { return memory{t} }
+//
+// There is no TLS in memory. Who holds a client certificate is known from
+// [Tenant.CertificateRoundTripper], or from TLS of the request.
+func (t *Tenant) RoundTripper() http.RoundTripper { return memory{tenant: t} }
 
-type memory struct{ tenant *Tenant }
+// CertificateRoundTripper is [Tenant.RoundTripper] for a client that presents a
+// certificate to the parts that ask for one.
+func (t *Tenant) CertificateRoundTripper(certificate *x509.Certificate) http.RoundTripper {
+	return memory{t, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}}
+}
+
+type memory struct {
+	tenant *Tenant
+	tls    *tls.ConnectionState
+}
 
 // RoundTrip implements http.RoundTripper.
 func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -46,6 +60,12 @@ func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if in.Body == nil {
 		in.Body = http.NoBody
+	}
+	if m.tls != nil {
+		in.TLS = m.tls
+	}
+	if !asksForCertificate(part) {
+		in.TLS = nil
 	}
 	w := &memoryWriter{held: held{header: http.Header{}}}
 	aborted := serve(m.tenant.handlers[part], w, in)

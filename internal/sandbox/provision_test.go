@@ -283,7 +283,7 @@ func TestCertificateKeys(t *testing.T) {
 	}
 	want := map[string]string{
 		"validuntil": leaf.NotAfter.UTC().Format("2006-01-02T15:04:05.000Z"), "serial": fmt.Sprintf("0x%X", leaf.SerialNumber),
-		"issuer": "CN=Sandbox Client CA,OU=Sandbox Clients,O=iflowtest,L=sandbox,C=DE",
+		"issuer": "CN=Sandbox CA,OU=Sandbox,O=iflowtest,L=sandbox,C=DE",
 	}
 	d := k.OAuth.Details
 	if diff := cmp.Diff(want, map[string]string{"validuntil": d.ValidUntil, "serial": d.SerialNumber, "issuer": d.IssuerDN}); diff != "" {

@@ -15,8 +15,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,6 +22,7 @@ import (
 
 	"iflowtest/internal/sandbox/api"
 	"iflowtest/internal/sandbox/cloudfoundry"
+	"iflowtest/internal/sandbox/destination"
 	"iflowtest/internal/sandbox/entitlements"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
@@ -39,11 +38,11 @@ const (
 	CloudFoundry = cloudfoundry.Part
 	UAA          = uaa.Part
 	Token        = token.Part
-	TokenMTLS    = "token-mtls"
+	TokenMTLS    = token.MutualPart
 	Runtime      = iflow.Part
 	API          = api.Part
 	Entitlements = entitlements.Part
-	Destination  = "destination"
+	Destination  = destination.Part
 	Control      = "control"
 )
 
@@ -51,9 +50,6 @@ const (
 func Parts() []string {
 	return []string{CloudFoundry, UAA, Token, TokenMTLS, Runtime, API, Entitlements, Destination, Control}
 }
-
-// ErrNoTLS says that this version of the sandbox speaks plain HTTP only.
-var ErrNoTLS = errors.New("the sandbox does not speak TLS yet: leave --tls away")
 
 // Fault is one fault of the tenant, see [ParseFault].
 type Fault = fault.Fault
@@ -75,7 +71,8 @@ type Options struct {
 	Config *Config
 	// Faults are active from the start, behind those of Config.
 	Faults []Fault
-	// TLS asks for TLS everywhere; it is not there yet: New gives ErrNoTLS.
+	// TLS makes every part speak TLS; without it, and without tls in Config,
+	// TokenMTLS alone does. [Tenant.CA] signs the certificates.
 	TLS bool
 	// AllowRemote lets Listen take an address that is not loopback.
 	AllowRemote bool
@@ -91,8 +88,11 @@ type Tenant struct {
 	api        *api.API
 	logs       messagelog.Store
 	requests   requestLog
-	handlers   map[string]http.Handler
-	done       chan struct{} // closed by Close: what waits ends
+	// destinations is the destination service.
+	destinations *destination.Service
+	certificates certificates
+	handlers     map[string]http.Handler
+	done         chan struct{} // closed by Close: what waits ends
 
 	mu      sync.Mutex
 	servers []*server
@@ -101,20 +101,18 @@ type Tenant struct {
 
 // New makes a tenant. It opens no socket and starts nothing.
 func New(o Options) (*Tenant, error) {
-	if o.TLS {
-		return nil, ErrNoTLS
-	}
 	config := o.Config
 	if config == nil {
 		config = &Config{}
 	}
+	o.TLS = o.TLS || config.tls
 	t := &Tenant{o: o, latency: config.latency, done: make(chan struct{})}
 	for _, f := range slices.Concat(config.faults, o.Faults) {
 		t.faults.Add(f)
 	}
 	var err error
 	if t.subaccount, err = subaccount.New(subaccount.Options{
-		Now: t.faults.Now, Entitled: config.entitledPlans(), Users: config.users, Quota: config.quota,
+		Now: t.faults.Now, Entitled: config.entitledPlans(), Users: config.users, Quota: config.quota, Expired: t.issuesExpired,
 	}); err != nil {
 		return nil, err
 	}
@@ -123,7 +121,7 @@ func New(o Options) (*Tenant, error) {
 	}
 	issuer := token.New(token.Options{
 		Subaccount: t.subaccount, Faults: &t.faults, DecodeBasic: config.decodeBasic,
-		Origin: func() string { return t.URL(Token) },
+		Origin: func() string { return t.URL(Token) }, MutualOrigin: func() string { return t.URL(TokenMTLS) },
 	})
 	if t.runtime, err = iflow.New(iflow.Options{Access: issuer, Faults: &t.faults, Logs: &t.logs, Flows: config.flows}); err != nil {
 		return nil, err
@@ -133,9 +131,6 @@ func New(o Options) (*Tenant, error) {
 		Origin: func() string { return t.URL(API) }, Runtime: func() string { return t.URL(Runtime) },
 	})
 	t.handlers = map[string]http.Handler{}
-	for _, part := range Parts() {
-		t.handlers[part] = t.front(part, notBuilt(part))
-	}
 	signIn := uaa.New(uaa.Options{Subaccount: t.subaccount, Faults: &t.faults, Origin: func() string { return t.URL(UAA) }})
 	t.handlers[UAA] = t.front(UAA, signIn)
 	t.handlers[CloudFoundry] = t.front(CloudFoundry, cloudfoundry.New(cloudfoundry.Options{
@@ -147,20 +142,23 @@ func New(o Options) (*Tenant, error) {
 		Subaccount: t.subaccount, Access: issuer, Faults: &t.faults, Takes: config.provisioning,
 		Origin: func() string { return t.URL(Entitlements) },
 	}))
-	t.handlers[Token] = t.front(Token, issuer)
+	t.handlers[Token], t.handlers[TokenMTLS] = t.front(Token, issuer), t.front(TokenMTLS, issuer.MutualTLS())
+	t.destinations = destination.New(destination.Options{
+		Subaccount: t.subaccount, Access: issuer, Client: t.RoundTripper(),
+		TokenServers: func() []string { return []string{t.URL(Token), t.URL(TokenMTLS)} },
+	})
+	t.handlers[Destination] = t.front(Destination, t.destinations)
 	t.handlers[Runtime] = t.front(Runtime, t.runtime)
 	t.handlers[API] = t.front(API, t.api)
 	t.handlers[Control] = t.front(Control, t.control())
 	return t, nil
 }
 
-// notBuilt answers for a part that only keeps its place.
-func notBuilt(part string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusNotImplemented, struct {
-			Error string `json:"error"`
-		}{fmt.Sprintf("the part %q of the sandbox is not built yet", part)})
-	})
+// issuesExpired asks the fault certificate-expired about a key that is being
+// created.
+func (t *Tenant) issuesExpired(i *subaccount.Instance, key string) bool {
+	_, yes := t.faults.Take(fault.Request{Part: CloudFoundry, Path: "/v3/service_credential_bindings", Key: key, Client: i.ClientID}, fault.CertificateExpired)
+	return yes
 }
 
 // front is what stands before every part: latency, the list of requests, and
@@ -218,11 +216,13 @@ func (t *Tenant) pause(r *http.Request) bool {
 	}
 }
 
-// CA gives the certificate (PEM) of the authority that signs the client
-// certificates of service keys. It is generated the first time.
+// CA gives the certificate (PEM) of the authority that signs the certificates of
+// the parts that speak TLS and the client certificates of service keys. It is
+// generated the first time.
 func (t *Tenant) CA() ([]byte, error) { return t.subaccount.CA() }
 
-// URL gives the origin of a part, such as http://127.0.0.1:8791; before
+// URL gives the origin of a part, such as http://127.0.0.1:8791 (with TLS,
+// https); before
 // [Tenant.Listen] the one under which [Tenant.RoundTripper] knows it. An
 // unknown part has none.
 func (t *Tenant) URL(part string) string {
@@ -236,5 +236,5 @@ func (t *Tenant) URL(part string) string {
 	if !slices.Contains(Parts(), part) {
 		return ""
 	}
-	return "http://" + part + memoryDomain
+	return t.scheme(part) + "://" + part + memoryDomain
 }

@@ -113,6 +113,10 @@ func TestEnvironmentNeedsNothingElse(t *testing.T) {
 				ServiceKey string `yaml:"service-key"`
 				Subaccount string
 			}
+			Destinations struct {
+				ServiceKey string `yaml:"service-key"`
+			}
+			TLS struct{ CA string }
 		}
 		Credentials map[string]map[string]string
 	}
@@ -136,6 +140,9 @@ func TestEnvironmentNeedsNothingElse(t *testing.T) {
 	if d := cmp.Diff(strings.Join(strings.Fields(string(tn.EntitlementsKey().JSON)), ""), e.Target.Entitlements.ServiceKey); d != "" || len(e.Target.Entitlements.Subaccount) != 36 {
 		t.Errorf("entitlements of %q: -key +environment:\n%s", e.Target.Entitlements.Subaccount, d)
 	}
+	if d := cmp.Diff(strings.Join(strings.Fields(string(tn.DestinationKey().JSON)), ""), e.Target.Destinations.ServiceKey); d != "" || e.Target.TLS.CA != "" {
+		t.Errorf("destinations, ca %q: -key +environment:\n%s", e.Target.TLS.CA, d)
+	}
 	if len(e.Credentials) != 2 {
 		t.Errorf("credentials %v", e.Credentials)
 	}
@@ -145,7 +152,10 @@ func TestEnvironmentNeedsNothingElse(t *testing.T) {
 			t.Errorf("%s: -key +environment:\n%s", name, d)
 		}
 	}
-	e = read(tn.Environment(func(key string) string { return "keys of 'me'/" + key + ".json" }))
+	e = read(tn.Environment(sandbox.EnvironmentOptions{Key: func(key string) string { return "keys of 'me'/" + key + ".json" }, CA: "./it's ca.pem"}))
+	if e.Target.TLS.CA != "./it's ca.pem" {
+		t.Errorf("ca %q", e.Target.TLS.CA)
+	}
 	if got := e.Credentials["sender"]["service-key"]; got != "keys of 'me'/sender.json" {
 		t.Errorf("path %q", got)
 	}
@@ -203,7 +213,11 @@ func TestListenTakesPortsInOrderOrNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, part := range sandbox.Parts() {
-		if want := fmt.Sprintf("http://127.0.0.1:%d", first+i); s.URL(part) != want {
+		scheme := "http"
+		if part == "token-mtls" {
+			scheme = "https"
+		}
+		if want := fmt.Sprintf("%s://127.0.0.1:%d", scheme, first+i); s.URL(part) != want {
 			t.Errorf("%s is at %s, want %s", part, s.URL(part), want)
 		}
 	}
@@ -217,12 +231,6 @@ func TestListenTakesPortsInOrderOrNone(t *testing.T) {
 	}
 	if got := other.URL("runtime"); got != "http://runtime.sandbox.localhost" {
 		t.Errorf("after that the runtime is at %s", got)
-	}
-}
-
-func TestTLSIsNotThereYet(t *testing.T) {
-	if _, err := sandbox.New(sandbox.Options{TLS: true}); !errors.Is(err, sandbox.ErrNoTLS) {
-		t.Errorf("got %v", err)
 	}
 }
 

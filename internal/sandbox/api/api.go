@@ -106,7 +106,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{w: w, r: r, out: &odata.Writer{Root: a.o.Origin() + Root, JSON: odata.WantsJSON(r), Now: a.o.Faults.Now()}}
-	if c.caller = a.o.Access.Access(w, r, Part, subaccount.PlanAPI, true); c.caller == nil {
+	if c.caller = a.o.Access.Access(w, r, Part, subaccount.PlanAPI, token.Accepts{Users: true}); c.caller == nil {
 		c.fail(odata.Errorf(http.StatusUnauthorized, "Full authentication is required to access this resource"))
 		return
 	}

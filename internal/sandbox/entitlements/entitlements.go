@@ -71,7 +71,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // route adds a route for those who hold the scope.
 func (s *Server) route(pattern, scope string, h http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		caller := s.o.Access.Access(w, r, Part, subaccount.PlanCentral, false)
+		caller := s.o.Access.Access(w, r, Part, subaccount.PlanCentral, token.Accepts{})
 		switch {
 		case caller == nil || caller.Basic:
 			refuse(w, http.StatusUnauthorized, problem{Code: 11001, Message: "Unauthorized"})

@@ -5,7 +5,6 @@ package fault
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -46,10 +45,6 @@ const (
 // and gets no answer.
 const LostAnswer = "answer"
 
-// ErrNotBuilt is wrapped by the error for a fault whose part of the tenant is
-// not built yet.
-var ErrNotBuilt = errors.New("not there yet")
-
 // Doc describes a fault: the reference and the parser are made from it.
 type Doc struct {
 	Name string
@@ -63,35 +58,45 @@ type Doc struct {
 	Default time.Duration
 	// Doc says what happens.
 	Doc string
-	// Built tells whether this version of the sandbox can do it.
-	Built bool
 }
+
+// parts gives the parts where the fault shows without a part of its own: the
+// authorization server has a second one, for mutual TLS.
+func (d Doc) parts() []string {
+	if d.Part == "token" {
+		return []string{d.Part, "token-mtls"}
+	}
+	return []string{d.Part}
+}
+
+// at reports whether part is one of parts.
+func (d Doc) at(part string) bool { return slices.Contains(d.parts(), part) }
 
 // Docs gives all faults, in the order of the reference.
 func Docs() []Doc {
 	const token, flows, everywhere = "token", "runtime", "runtime"
 	return []Doc{
-		{Token500, token, "/oauth/token", nil, 0, "the token endpoint answers 500", true},
-		{Token503, token, "/oauth/token", []string{"retry-after"}, 0, "the token endpoint answers 503; with retry-after it says when to come back", true},
-		{Token429, token, "/oauth/token", []string{"retry-after"}, time.Second, "the token endpoint answers 429 with Retry-After (seconds, default 1)", true},
-		{TokenSlow, token, "/oauth/token", []string{"seconds"}, 5 * time.Second, "the token endpoint takes seconds (default 5) to answer", true},
-		{TokenShort, token, "/oauth/token", []string{"seconds"}, 2 * time.Second, "tokens live for seconds (whole, default 2)", true},
-		{TokenGarbage, token, "/oauth/token", nil, 0, "the token endpoint answers 200 with something that is no token", true},
-		{TokenForged, token, "/oauth/token", nil, 0, "tokens are signed with another key than the published one", true},
-		{TokenForeignIssuer, token, "/oauth/token", nil, 0, "tokens name an issuer and a key set on another host", true},
-		{JWKSRotated, token, "/oauth/token", nil, 0, "each token is signed with a new key, and only the newest key is published", true},
-		{SecretRevoked, "", "", []string{"key", "client"}, 0, "the secret of a key (key=NAME), of all keys of an instance (client=ID), or of all keys is refused, and so are tokens got with it", true},
-		{CertificateExpired, "token-mtls", "", nil, 0, "the certificate of a key has expired", false},
-		{ProvisionFails, "cloud-foundry", "", []string{"name"}, 0, "creating an instance or a key, or updating an instance, fails in its job; name is a pattern for names, path tells instances (/v3/service_instances) from keys (/v3/service_credential_bindings)", true},
-		{ProvisionSlow, "cloud-foundry", "", []string{"seconds", "name"}, 30 * time.Second, "creating or updating takes seconds (default 30)", true},
-		{ProvisionStuck, "cloud-foundry", "", []string{"name"}, 0, "creating or updating never ends", true},
-		{DeleteFails, "cloud-foundry", "", []string{"name"}, 0, "deleting an instance or a key fails in its job", true},
-		{CF429, "cloud-foundry", "", []string{"retry-after", "method"}, time.Second, "Cloud Foundry answers 429 with Retry-After (seconds, default 1)", true},
-		{Runtime503, flows, "", []string{"retry-after"}, 0, "the runtime answers 503; with retry-after it says when to come back", true},
-		{ConnectionReset, everywhere, "", []string{"method", "lost"}, 0, "the connection is reset instead of an answer, before the request is handled or, with lost=answer, after; with path or part elsewhere than at the runtime", true},
-		{TruncatedBody, everywhere, "", []string{"method"}, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime", true},
-		{LogLate, flows, "", []string{"seconds"}, 5 * time.Second, "message logs appear seconds (default 5) after the flow's end", true},
-		{ClockSkew, "", "", []string{"seconds"}, 5 * time.Minute, "the clock of the tenant is seconds (default 300, may be negative) ahead", true},
+		{Token500, token, "/oauth/token", nil, 0, "the token endpoint answers 500"},
+		{Token503, token, "/oauth/token", []string{"retry-after"}, 0, "the token endpoint answers 503; with retry-after it says when to come back"},
+		{Token429, token, "/oauth/token", []string{"retry-after"}, time.Second, "the token endpoint answers 429 with Retry-After (seconds, default 1)"},
+		{TokenSlow, token, "/oauth/token", []string{"seconds"}, 5 * time.Second, "the token endpoint takes seconds (default 5) to answer"},
+		{TokenShort, token, "/oauth/token", []string{"seconds"}, 2 * time.Second, "tokens live for seconds (whole, default 2)"},
+		{TokenGarbage, token, "/oauth/token", nil, 0, "the token endpoint answers 200 with something that is no token"},
+		{TokenForged, token, "/oauth/token", nil, 0, "tokens are signed with another key than the published one"},
+		{TokenForeignIssuer, token, "/oauth/token", nil, 0, "tokens name an issuer and a key set on another host"},
+		{JWKSRotated, token, "/oauth/token", nil, 0, "each token is signed with a new key, and only the newest key is published"},
+		{SecretRevoked, "", "", []string{"key", "client"}, 0, "the secret of a key (key=NAME), of all keys of an instance (client=ID), or of all keys is refused, and so are tokens got with it"},
+		{CertificateExpired, "", "", []string{"key", "client"}, 0, "the certificate of a key (key=NAME), of all keys of an instance (client=ID), or of all keys is refused as expired, and keys that are created with a certificate get one that expired an hour ago"},
+		{ProvisionFails, "cloud-foundry", "", []string{"name"}, 0, "creating an instance or a key, or updating an instance, fails in its job; name is a pattern for names, path tells instances (/v3/service_instances) from keys (/v3/service_credential_bindings)"},
+		{ProvisionSlow, "cloud-foundry", "", []string{"seconds", "name"}, 30 * time.Second, "creating or updating takes seconds (default 30)"},
+		{ProvisionStuck, "cloud-foundry", "", []string{"name"}, 0, "creating or updating never ends"},
+		{DeleteFails, "cloud-foundry", "", []string{"name"}, 0, "deleting an instance or a key fails in its job"},
+		{CF429, "cloud-foundry", "", []string{"retry-after", "method"}, time.Second, "Cloud Foundry answers 429 with Retry-After (seconds, default 1)"},
+		{Runtime503, flows, "", []string{"retry-after"}, 0, "the runtime answers 503; with retry-after it says when to come back"},
+		{ConnectionReset, everywhere, "", []string{"method", "lost"}, 0, "the connection is reset instead of an answer, before the request is handled or, with lost=answer, after; with path or part elsewhere than at the runtime"},
+		{TruncatedBody, everywhere, "", []string{"method"}, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime"},
+		{LogLate, flows, "", []string{"seconds"}, 5 * time.Second, "message logs appear seconds (default 5) after the flow's end"},
+		{ClockSkew, "", "", []string{"seconds"}, 5 * time.Minute, "the clock of the tenant is seconds (default 300, may be negative) ahead"},
 	}
 }
 
@@ -116,7 +121,7 @@ type Fault struct {
 	Count int
 	// Duration is the argument seconds or retry-after, or its default.
 	Duration time.Duration
-	// Key and Client narrow secret-revoked.
+	// Key and Client narrow secret-revoked and certificate-expired.
 	Key, Client string
 	// Method, when not empty, is the only method it shows on.
 	Method string
@@ -132,8 +137,7 @@ type Fault struct {
 }
 
 // Parse reads "NAME" or "NAME:ARG=VALUE,…", such as
-// "runtime-503:path=/http/orders,count=2". The error names every mistake; for
-// a fault that is known but not built it wraps ErrNotBuilt.
+// "runtime-503:path=/http/orders,count=2". The error names every mistake.
 func Parse(s string) (Fault, error) {
 	name, rest, hasArgs := strings.Cut(strings.TrimSpace(s), ":")
 	docs := Docs()
@@ -145,9 +149,6 @@ func Parse(s string) (Fault, error) {
 		return Fault{}, fmt.Errorf("unknown fault %q; there are %s", name, strings.Join(Names(), ", "))
 	}
 	f := Fault{Name: name, Duration: docs[at].Default, doc: docs[at]}
-	if !f.doc.Built {
-		return Fault{}, fmt.Errorf("fault %q is %w: the part of the sandbox it belongs to is not built", name, ErrNotBuilt)
-	}
 	if !hasArgs {
 		return f, nil
 	}
@@ -194,8 +195,8 @@ func (f *Fault) set(key, value string) string {
 		if !slices.Contains(faultyParts(), value) {
 			return fmt.Sprintf("part %q: want one of %s", value, strings.Join(faultyParts(), ", "))
 		}
-		if f.doc.Path != "" && value != f.doc.Part {
-			return fmt.Sprintf("part %q: it shows at %s only", value, f.doc.Part)
+		if f.doc.Path != "" && !f.doc.at(value) {
+			return fmt.Sprintf("part %q: it shows at %s only", value, strings.Join(f.doc.parts(), " and "))
 		}
 		f.Part = value
 	case "count":
@@ -318,7 +319,7 @@ func (f Fault) matches(r Request) bool {
 	}
 	// A path of its own takes a transport fault beyond its usual part.
 	elsewhere := f.Path != "" && (f.Name == ConnectionReset || f.Name == TruncatedBody)
-	if f.Part == "" && f.doc.Part != "" && f.doc.Part != r.Part && !elsewhere {
+	if f.Part == "" && f.doc.Part != "" && !f.doc.at(r.Part) && !elsewhere {
 		return false
 	}
 	pattern := cmp.Or(f.Path, f.doc.Path)

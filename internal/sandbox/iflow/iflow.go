@@ -189,7 +189,7 @@ func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.Write(w, http.StatusMethodNotAllowed, "")
 		return
 	}
-	caller := rt.o.Access.Access(w, r, Part, subaccount.PlanFlow, false)
+	caller := rt.o.Access.Access(w, r, Part, subaccount.PlanFlow, token.Accepts{Certificates: true})
 	if caller == nil {
 		page.Write(w, http.StatusUnauthorized, "")
 		return

@@ -148,6 +148,9 @@ type KeyParameters struct {
 	// External is the certificate (PEM) the caller brought; empty: one is
 	// generated.
 	External string
+	// Unpinned lets a later certificate of the same subject and issuer take the
+	// place of External. (The JSON name is not documented; it is that of XSUAA.)
+	Unpinned bool
 	// Days is how long a generated certificate is valid, Bits the length of
 	// its RSA key.
 	Days, Bits int
@@ -158,6 +161,9 @@ const (
 	typeCertificate = "certificate"
 	typeExternal    = "certificate_external"
 )
+
+// KeyTypes gives the values of key-type.
+func KeyTypes() []string { return []string{typeCertificate, typeExternal} }
 
 // ParseKeyParameters reads the parameters of a key (wire/sap.md 1.5); nil or
 // null are none. The error names every mistake, in the words of the service
@@ -187,8 +193,14 @@ func ParseKeyParameters(raw json.RawMessage) (KeyParameters, error) {
 			if json.Unmarshal(value, &p.External) != nil || strings.TrimSpace(p.External) == "" {
 				err = errors.New("X.509: want a certificate in PEM")
 			}
+		case "certificate-pinning":
+			pinned := true
+			if json.Unmarshal(value, &pinned) != nil || bytes.Equal(value, []byte("null")) {
+				err = errors.New("certificate-pinning: want true or false")
+			}
+			p.Unpinned = !pinned
 		default:
-			err = fmt.Errorf("parameter %q is not known: a key takes key-type, validity, key-length, X.509", name)
+			err = fmt.Errorf("parameter %q is not known: a key takes key-type, validity, key-length, X.509, certificate-pinning", name)
 		}
 		errs = append(errs, err)
 	}
@@ -202,6 +214,9 @@ func ParseKeyParameters(raw json.RawMessage) (KeyParameters, error) {
 		errs = append(errs, fmt.Errorf("X.509: only with the key-type %s", typeExternal))
 	case kind == typeExternal && !brought:
 		errs = append(errs, errors.New("X.509 is missing"))
+	}
+	if _, there := fields["certificate-pinning"]; there && kind == typeCertificate {
+		errs = append(errs, fmt.Errorf("certificate-pinning: only with the key-type %s", typeExternal))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return KeyParameters{}, invalid(err)

@@ -11,9 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -30,18 +28,13 @@ type Certificate struct {
 	// Issuer and Subject are distinguished names, the most specific part first.
 	Issuer, Subject string
 	// Serial is in hexadecimal, after 0x.
-	Serial     string
-	ValidUntil time.Time
+	Serial                string
+	ValidFrom, ValidUntil time.Time
 	// Fingerprint is the SHA-256 of the certificate in hexadecimal.
 	Fingerprint string
-}
-
-// authority issues certificates. It is made when the first is wanted.
-type authority struct {
-	once sync.Once
-	err  error
-	cert *x509.Certificate
-	key  *rsa.PrivateKey
+	// Unpinned lets a later certificate of the same subject and issuer take the
+	// place of an external one (wire/sap.md 1.5).
+	Unpinned bool
 }
 
 // The kinds of parts of a distinguished name (RFC 4519).
@@ -78,80 +71,36 @@ func text(raw []byte) string {
 	return name.String()
 }
 
-func serialNumber() (*big.Int, error) {
-	return rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 126))
-}
-
-func (a *authority) make(now time.Time) error {
-	a.once.Do(func() { a.err = a.generate(now) })
-	return a.err
-}
-
-func (a *authority) generate(now time.Time) error {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return fmt.Errorf("generate the key of the certificate authority: %w", err)
-	}
-	subject, errName := distinguished(part{oidC, "DE"}, part{oidL, "sandbox"}, part{oidO, "iflowtest"}, part{oidOU, "Sandbox Clients"}, part{oidCN, "Sandbox Client CA"})
-	serial, errSerial := serialNumber()
-	if err := errors.Join(errName, errSerial); err != nil {
-		return fmt.Errorf("generate the certificate authority: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, RawSubject: subject,
-		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0),
-		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return fmt.Errorf("sign the certificate authority: %w", err)
-	}
-	a.cert, err = x509.ParseCertificate(der)
-	a.key = key
-	return err
-}
-
-// CA gives the certificate (PEM) that the client certificates of keys are
-// signed with; it is generated the first time.
-func (s *Subaccount) CA() ([]byte, error) {
-	if err := s.ca.make(s.now()); err != nil {
-		return nil, err
-	}
-	return pemBlock("CERTIFICATE", s.ca.cert.Raw), nil
-}
-
 func pemBlock(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// issue makes a client certificate with a private key.
-func (s *Subaccount) issue(i *Instance, days, bits int) (*Certificate, error) {
-	now := s.now().UTC().Truncate(time.Second)
-	if err := s.ca.make(now); err != nil {
-		return nil, err
-	}
+// issue makes a client certificate with a private key. One that is expired was
+// valid for as many days until an hour ago.
+func (s *Subaccount) issue(i *Instance, days, bits int, expired bool) (*Certificate, error) {
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		return nil, fmt.Errorf("generate a private key: %w", err)
 	}
-	subject, errName := distinguished(
+	subject, err := distinguished(
 		part{oidC, "DE"}, part{oidO, "SAP SE"}, part{oidOU, "SAP Cloud Platform Clients"},
 		part{oidOU, s.GUID}, part{oidL, "sandbox-uaa"}, part{oidCN, i.GUID},
 	)
-	serial, errSerial := serialNumber()
-	if err := errors.Join(errName, errSerial); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("issue a certificate: %w", err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: serial, RawSubject: subject,
-		NotBefore: now.Add(-5 * time.Minute), NotAfter: now.AddDate(0, 0, days),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
+	from := s.now().UTC().Truncate(time.Second)
+	until := from.AddDate(0, 0, days)
+	if expired {
+		until = from.Add(-time.Hour)
+		from = until.AddDate(0, 0, -days)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, s.ca.cert, &key.PublicKey, s.ca.key)
+	der, err := s.ca.sign(&x509.Certificate{
+		RawSubject: subject, NotBefore: from.Add(-5 * time.Minute), NotAfter: until,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, &key.PublicKey)
 	if err != nil {
-		return nil, fmt.Errorf("sign a certificate: %w", err)
+		return nil, err
 	}
 	c, err := describe(der)
 	if err != nil {
@@ -194,9 +143,52 @@ func describe(der []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read a certificate: %w", err)
 	}
-	sum := sha256.Sum256(der)
 	return &Certificate{
 		Issuer: text(cert.RawIssuer), Subject: text(cert.RawSubject), Serial: fmt.Sprintf("0x%X", cert.SerialNumber),
-		ValidUntil: cert.NotAfter.UTC(), Fingerprint: hex.EncodeToString(sum[:]),
+		ValidFrom: cert.NotBefore.UTC(), ValidUntil: cert.NotAfter.UTC(), Fingerprint: fingerprint(der),
 	}, nil
+}
+
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:])
+}
+
+// Presented finds the usable key of a client that a certificate belongs to, by
+// the clock of the tenant; the client ID may be empty. It is for the caller to
+// know that whoever presents the certificate has its private key.
+//
+// A certificate belongs to a key when it is that of the key; of an external one
+// that is not pinned also when subject and issuer are the same and it is valid
+// from a later time: it takes the place of the older, which is refused from
+// then on (wire/sap.md 1.5).
+func (s *Subaccount) Presented(clientID string, presented *x509.Certificate) (*Key, bool) {
+	c, err := describe(presented.Raw)
+	if now := s.now(); err != nil || now.Before(c.ValidFrom) || now.After(c.ValidUntil) {
+		return nil, false
+	}
+	holds := func(is func(*Certificate) bool) func(*Key) bool {
+		return func(k *Key) bool {
+			return k.Usable() && k.Certificate != nil && (clientID == "" || clientID == k.Instance.ClientID) && is(k.Certificate)
+		}
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	exact := func(own *Certificate) bool { return own.Fingerprint == c.Fingerprint }
+	for _, k := range s.findKeys(holds(exact)) {
+		return k, true
+	}
+	if s.unused(&Certificate{Fingerprint: c.Fingerprint, External: true}) != nil {
+		return nil, false // it is that of another client
+	}
+	for _, k := range s.findKeys(holds(func(own *Certificate) bool {
+		return own.Unpinned && own.Subject == c.Subject && own.Issuer == c.Issuer && c.ValidFrom.After(own.ValidFrom)
+	})) {
+		c.PEM, c.External, c.Unpinned = string(pemBlock("CERTIFICATE", presented.Raw)), true, true
+		renewed := *k
+		renewed.Certificate = c
+		s.keys[k.Instance.GUID][k.GUID] = &renewed
+		return &renewed, true
+	}
+	return nil, false
 }

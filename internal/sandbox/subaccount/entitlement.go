@@ -19,23 +19,27 @@ func EntitlementRoles() []string {
 	return []string{"global-account.entitlement.read", "global-account.entitlement.subaccount.update", "job.read"}
 }
 
-// newService makes the key of the entitlements service. Its instance belongs
-// to the global account, so it is not among the instances of the space.
-func (s *Subaccount) newService() *Key {
+// newEntitlements makes the key of the entitlements service. Its instance
+// belongs to the global account, so it is not among the instances of the space.
+func (s *Subaccount) newEntitlements() *Key {
+	return s.newService("entitlements", Instance{
+		Name: "cis", Plan: PlanCentral, Roles: EntitlementRoles(), Validity: 30 * time.Minute, XSAppName: "cis-central!b14",
+	})
+}
+
+// newService makes the key of an instance that is no instance of it-rt.
+func (s *Subaccount) newService(key string, i Instance) *Key {
 	now := s.now().UTC()
-	i := &Instance{
-		Name: "cis", GUID: NewGUID(), Plan: PlanCentral, Roles: EntitlementRoles(),
-		GrantTypes: []string{"client_credentials"}, Validity: 30 * time.Minute, XSAppName: "cis-central!b14",
-		Created: now, Updated: now, Operation: s.operation(Create, Succeeded, ""),
-	}
+	i.GUID, i.GrantTypes = NewGUID(), []string{"client_credentials"}
+	i.Created, i.Updated, i.Operation = now, now, s.operation(Create, Succeeded, "")
 	i.ClientID = fmt.Sprintf("sb-%s!b%d|%s", i.GUID, s.serial, i.XSAppName)
-	k := &Key{Name: "entitlements", GUID: NewGUID(), Instance: i, Created: now, Updated: now, Operation: i.Operation}
-	k.withSecret(newSecret())
+	k := &Key{Name: key, GUID: NewGUID(), Instance: &i, Created: now, Updated: now, Operation: i.Operation}
+	k.with(nil)
 	return k
 }
 
-// ServiceKey gives the key of the entitlements service.
-func (s *Subaccount) ServiceKey() *Key { return s.service }
+// EntitlementsKey gives the key of the entitlements service.
+func (s *Subaccount) EntitlementsKey() *Key { return s.services[0] }
 
 // Entitled gives the plans of it-rt the subaccount may use, sorted.
 func (s *Subaccount) Entitled() []string {

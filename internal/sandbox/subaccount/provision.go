@@ -283,7 +283,7 @@ func (s *Subaccount) ProvisionKey(instance, name string, parameters []byte, m Me
 	wanted, broker := ParseKeyParameters(parameters)
 	var certificate *Certificate
 	if i, ok := s.Instance(instance); ok && broker == nil && wanted.Certificate {
-		certificate, broker = s.certificate(i, wanted) // takes its time: before the lock
+		certificate, broker = s.certificate(i, name, wanted) // takes its time: before the lock
 	}
 	s.lock()
 	defer s.mu.Unlock()
@@ -314,24 +314,29 @@ func (s *Subaccount) ProvisionKey(instance, name string, parameters []byte, m Me
 			err = s.unused(certificate)
 		}
 		return s.endKey(instance, k.GUID, Create, err, func(k *Key) {
-			if certificate == nil {
-				k.withSecret(newSecret())
-				return
-			}
-			k.Certificate, k.Signature = certificate, certificate.Fingerprint[:8]
+			k.with(certificate)
 		})
 	}), nil
 }
 
-// certificate gives the certificate of a new key.
-func (s *Subaccount) certificate(i *Instance, p KeyParameters) (*Certificate, error) {
-	if !slices.Contains(i.GrantTypes, "client_credentials") {
+// certificate gives the certificate of a new key; nil when it is to have a
+// secret.
+func (s *Subaccount) certificate(i *Instance, key string, p KeyParameters) (*Certificate, error) {
+	switch {
+	case !p.Certificate:
+		return nil, nil
+	case !slices.Contains(i.GrantTypes, "client_credentials"):
 		return nil, errors.New("a key with a certificate needs the grant type client_credentials")
+	case p.External == "":
+		return s.issue(i, p.Days, p.Bits, s.expired != nil && s.expired(i, key))
+	case p.Unpinned && i.Plan != PlanFlow:
+		return nil, fmt.Errorf("certificate-pinning: only in the plan %s", PlanFlow)
 	}
-	if p.External == "" {
-		return s.issue(i, p.Days, p.Bits)
+	c, err := s.external(p.External)
+	if err == nil {
+		c.Unpinned = p.Unpinned
 	}
-	return s.external(p.External)
+	return c, err
 }
 
 // unused refuses an external certificate that another key has (wire/sap.md

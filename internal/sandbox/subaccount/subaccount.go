@@ -163,9 +163,12 @@ type Subaccount struct {
 	robots []*User
 	quota  Quota
 	ca     authority
-	// service is the key of the entitlements service.
-	service *Key
-	running atomic.Int32 // how many jobs are open, so that readers take no lock for writing
+	// expired is Options.Expired.
+	expired func(i *Instance, key string) bool
+	// services are the keys of what is no instance of it-rt: that of the
+	// entitlements service, and that of the destination service.
+	services [2]*Key
+	running  atomic.Int32 // how many jobs are open, so that readers take no lock for writing
 
 	mu        sync.RWMutex
 	instances map[string]*Instance // by GUID
@@ -192,6 +195,9 @@ type Options struct {
 	// Users are there besides tester.
 	Users []UserSpec
 	Quota Quota
+	// Expired tells whether the certificate of a new key of the instance is to
+	// be one that has expired; nil: never.
+	Expired func(i *Instance, key string) bool
 }
 
 // New makes the subaccount with what is in it at the start: the instances
@@ -199,7 +205,7 @@ type Options struct {
 func New(o Options) (*Subaccount, error) {
 	now := o.Now().UTC().Truncate(time.Second)
 	s := &Subaccount{
-		GUID: NewGUID(), now: o.Now, quota: o.Quota,
+		GUID: NewGUID(), now: o.Now, quota: o.Quota, expired: o.Expired,
 		org:       Place{Organization, NewGUID(), now},
 		instances: map[string]*Instance{}, clients: map[string]*Instance{}, keys: map[string]map[string]*Key{},
 		entitled: slices.Sorted(slices.Values(o.Entitled)), serial: 455374, jobs: map[string]*task{},
@@ -211,7 +217,7 @@ func New(o Options) (*Subaccount, error) {
 	for _, u := range append([]UserSpec{{Name: UserName}}, o.Users...) {
 		s.users = append(s.users, &User{u.Name, NewGUID(), cmp.Or(u.Role, Developer), u.Expired, cmp.Or(u.Password, Password)})
 	}
-	s.service = s.newService()
+	s.services = [2]*Key{s.newEntitlements(), s.newDestination()}
 	for _, start := range []struct {
 		spec InstanceSpec
 		key  string
@@ -222,7 +228,7 @@ func New(o Options) (*Subaccount, error) {
 		if _, err := s.CreateInstance(start.spec); err != nil {
 			return nil, err
 		}
-		if _, err := s.CreateKey(start.spec.Name, start.key); err != nil {
+		if _, err := s.CreateKey(start.spec.Name, start.key, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -348,14 +354,42 @@ func CheckKeyName(key string) error {
 	return nil
 }
 
-// CreateKey makes a service key with a secret, at once. Its name must be free
-// in the tenant, since it becomes the name of a credential.
-func (s *Subaccount) CreateKey(instance, key string) (*Key, error) {
-	if err := CheckKeyName(key); err != nil {
+// CreateKey makes a service key at once: with a secret, or with the certificate
+// that the parameters (as [ParseKeyParameters] reads them) ask for. Its name
+// must be free in the tenant, since it becomes the name of a credential.
+func (s *Subaccount) CreateKey(instance, key string, parameters []byte) (*Key, error) {
+	wanted, err := ParseKeyParameters(parameters)
+	if err := errors.Join(CheckKeyName(key), err); err != nil {
+		return nil, err
+	}
+	s.rlock()
+	i, err := s.free(instance, key)
+	s.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := s.certificate(i, key, wanted) // takes its time: before the lock
+	if err != nil {
 		return nil, err
 	}
 	s.lock()
 	defer s.mu.Unlock()
+	if i, err = s.free(instance, key); err == nil {
+		err = s.unused(certificate)
+	}
+	if err != nil {
+		return nil, err
+	}
+	now := s.now().UTC()
+	k := &Key{Name: key, GUID: NewGUID(), Instance: i, Created: now, Updated: now, Operation: s.operation(Create, Succeeded, "")}
+	k.with(certificate)
+	s.keys[i.GUID][k.GUID] = k
+	return k, nil
+}
+
+// free finds the instance for a key of a name that no key has. The caller
+// holds the lock.
+func (s *Subaccount) free(instance, key string) (*Instance, error) {
 	i := s.named(instance)
 	if i == nil || !i.Usable() {
 		return nil, fmt.Errorf("service instance %q is %w", instance, ErrNotFound)
@@ -363,16 +397,17 @@ func (s *Subaccount) CreateKey(instance, key string) (*Key, error) {
 	if s.keyNamed(key) != nil {
 		return nil, fmt.Errorf("service key %q is %w", key, ErrExists)
 	}
-	now := s.now().UTC()
-	k := &Key{Name: key, GUID: NewGUID(), Instance: i, Created: now, Updated: now, Operation: s.operation(Create, Succeeded, "")}
-	k.withSecret(newSecret())
-	s.keys[i.GUID][k.GUID] = k
-	return k, nil
+	return i, nil
 }
 
-func (k *Key) withSecret(secret string) {
-	k.Secret = secret
-	sum := sha256.Sum256([]byte(k.Instance.ClientID + "\x00" + secret))
+// with gives the key its certificate, or a new secret when there is none.
+func (k *Key) with(c *Certificate) {
+	if c != nil {
+		k.Certificate, k.Signature = c, c.Fingerprint[:8]
+		return
+	}
+	k.Secret = newSecret()
+	sum := sha256.Sum256([]byte(k.Instance.ClientID + "\x00" + k.Secret))
 	k.Signature = hex.EncodeToString(sum[:4])
 }
 
@@ -498,8 +533,10 @@ func (s *Subaccount) Issued(clientID, signature string) (*Key, bool) {
 
 // find gives the usable key of a client for which is holds.
 func (s *Subaccount) find(clientID string, is func(*Key) bool) (*Key, bool) {
-	if clientID == s.service.Instance.ClientID {
-		return s.service, is(s.service)
+	for _, k := range s.services {
+		if clientID == k.Instance.ClientID {
+			return k, is(k)
+		}
 	}
 	s.rlock()
 	defer s.mu.RUnlock()
@@ -532,7 +569,9 @@ func (s *Subaccount) Mask(text string) string {
 				hide(k.Secret)
 			}
 		}
-		hide(s.service.Secret)
+		for _, k := range s.services {
+			hide(k.Secret)
+		}
 	}
 	for _, u := range s.users {
 		hide(u.password)

@@ -27,6 +27,13 @@ type claims struct {
 	Issuer      string   `json:"iss"`
 	Zone        string   `json:"zid"`
 	Audience    []string `json:"aud"`
+	// Confirmation is there when the token is bound to a certificate.
+	Confirmation *confirmation `json:"cnf,omitempty"`
+}
+
+// confirmation holds the SHA-256 of a certificate (RFC 8705 3.1).
+type confirmation struct {
+	Thumbprint string `json:"x5t#S256"`
 }
 
 type attributes struct {
@@ -36,15 +43,15 @@ type attributes struct {
 	Instance   string `json:"serviceinstanceid"`
 }
 
-func (s *Server) claims(key *subaccount.Key, scopes []string) *claims {
+func (e *endpoint) claims(key *subaccount.Key, scopes []string) *claims {
 	i := key.Instance
 	return &claims{
 		ID:         strings.ReplaceAll(subaccount.NewGUID(), "-", ""),
-		Attributes: attributes{"XSUAA", s.o.Subaccount.GUID, subaccount.Name, i.GUID},
+		Attributes: attributes{"XSUAA", e.o.Subaccount.GUID, subaccount.Name, i.GUID},
 		Subject:    i.ClientID, Authorities: scopes, Scope: scopes,
 		ClientID: i.ClientID, CID: i.ClientID, AZP: i.ClientID,
 		GrantType: "client_credentials", Signature: key.Signature,
-		Issuer: s.o.Origin() + "/oauth/token", Zone: s.o.Subaccount.GUID,
+		Issuer: e.issuer() + "/oauth/token", Zone: e.o.Subaccount.GUID,
 		Audience: []string{"uaa", i.XSAppName, i.ClientID},
 	}
 }
@@ -79,26 +86,26 @@ func (s *Server) rotate() (*jwt.Key, error) {
 }
 
 // sign gives the token, or the one a fault wants instead.
-func (s *Server) sign(c *claims, at fault.Request) (string, error) {
-	if _, ok := s.o.Faults.Take(at, fault.JWKSRotated); ok {
-		s.mu.Lock()
-		_, err := s.rotate()
-		s.mu.Unlock()
+func (e *endpoint) sign(c *claims, at fault.Request) (string, error) {
+	if _, ok := e.o.Faults.Take(at, fault.JWKSRotated); ok {
+		e.mu.Lock()
+		_, err := e.rotate()
+		e.mu.Unlock()
 		if err != nil {
 			return "", err
 		}
 	}
-	key, err := s.current()
+	key, err := e.current()
 	if err != nil {
 		return "", err
 	}
-	keySet, id := s.o.Origin()+"/token_keys", key.ID
-	if _, ok := s.o.Faults.Take(at, fault.TokenForged); ok {
-		if key, err = s.forger(); err != nil {
+	keySet, id := e.issuer()+"/token_keys", key.ID
+	if _, ok := e.o.Faults.Take(at, fault.TokenForged); ok {
+		if key, err = e.forger(); err != nil {
 			return "", err
 		}
 	}
-	if _, ok := s.o.Faults.Take(at, fault.TokenForeignIssuer); ok {
+	if _, ok := e.o.Faults.Take(at, fault.TokenForeignIssuer); ok {
 		const elsewhere = "https://other.authentication.example.com"
 		c.Issuer, keySet = elsewhere+"/oauth/token", elsewhere+"/token_keys"
 	}
@@ -173,14 +180,21 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request, document func(j
 	writeJSON(w, http.StatusOK, document(key))
 }
 
-// configuration is the discovery document (OpenID Connect Discovery 1.0). The
-// aliases for mutual TLS are absent as long as that part is not there.
-func (s *Server) configuration(w http.ResponseWriter, _ *http.Request) {
-	origin := s.o.Origin()
+// aliases are the endpoints for mutual TLS (RFC 8705 5).
+type aliases struct {
+	Token         string `json:"token_endpoint"`
+	Authorization string `json:"authorization_endpoint"`
+}
+
+// configuration is the discovery document (OpenID Connect Discovery 1.0).
+func (e *endpoint) configuration(w http.ResponseWriter, _ *http.Request) {
+	origin, mutual := e.issuer(), e.o.MutualOrigin()
 	writeJSON(w, http.StatusOK, struct {
 		Issuer        string   `json:"issuer"`
 		Authorization string   `json:"authorization_endpoint"`
 		Token         string   `json:"token_endpoint"`
+		Aliases       aliases  `json:"mtls_endpoint_aliases"`
+		Bound         bool     `json:"tls_client_certificate_bound_access_tokens"`
 		AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 		Keys          string   `json:"jwks_uri"`
 		GrantTypes    []string `json:"grant_types_supported"`
@@ -190,8 +204,9 @@ func (s *Server) configuration(w http.ResponseWriter, _ *http.Request) {
 		Claims        []string `json:"claims_supported"`
 	}{
 		origin + "/oauth/token", origin + "/oauth/authorize", origin + "/oauth/token",
-		[]string{"client_secret_basic", "client_secret_post"}, origin + "/token_keys",
+		aliases{mutual + "/oauth/token", mutual + "/oauth/authorize"}, true,
+		[]string{"client_secret_basic", "client_secret_post", "tls_client_auth"}, origin + "/token_keys",
 		[]string{"client_credentials"}, []string{"token"}, []string{"public"}, []string{"RS256"},
-		[]string{"sub", "iss", "aud", "exp", "iat", "jti", "cid", "azp", "scope", "zid", "ext_attr"},
+		[]string{"sub", "iss", "aud", "exp", "iat", "jti", "cid", "azp", "scope", "zid", "ext_attr", "cnf"},
 	})
 }

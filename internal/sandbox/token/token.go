@@ -7,6 +7,8 @@ package token
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -26,8 +28,13 @@ import (
 	"iflowtest/internal/sandbox/subaccount"
 )
 
-// Part is the name of the part of the tenant.
-const Part = "token"
+// The names of the parts of the tenant.
+const (
+	// Part is where client secrets are accepted.
+	Part = "token"
+	// MutualPart is where client certificates are.
+	MutualPart = "token-mtls"
+)
 
 // Limits of a request (wire/sap.md 2.7).
 const (
@@ -39,8 +46,10 @@ const (
 type Options struct {
 	Subaccount *subaccount.Subaccount
 	Faults     *fault.Set
-	// Origin gives the origin of the server, such as http://127.0.0.1:8789.
-	Origin func() string
+	// Origin gives the origin of the server, such as http://127.0.0.1:8789,
+	// and MutualOrigin that of the one for mutual TLS, such as
+	// https://127.0.0.1:8790.
+	Origin, MutualOrigin func() string
 	// DecodeBasic makes the server percent-decode every Basic header, as plain
 	// UAA does; otherwise, as XSUAA, only one that comes with
 	// "X-CF-ENCODED-CREDENTIALS: true" (wire/sap.md 2.3).
@@ -50,7 +59,7 @@ type Options struct {
 // Server is the authorization server. It is safe for concurrent use.
 type Server struct {
 	o        Options
-	mux      *http.ServeMux
+	handler  http.Handler
 	mu       sync.Mutex
 	keys     []*jwt.Key // newest first
 	foreign  *jwt.Key   // what forged tokens are signed with
@@ -60,26 +69,56 @@ type Server struct {
 // New makes the server. No key is generated before the first token.
 func New(o Options) *Server {
 	s := &Server{o: o, verified: map[string]*claims{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/oauth/token", s.token)
-	mux.HandleFunc("GET /token_keys", s.tokenKeys)
-	mux.HandleFunc("GET /token_key", s.tokenKey)
-	mux.HandleFunc("GET /.well-known/openid-configuration", s.configuration)
-	mux.HandleFunc("GET /oauth/token/.well-known/openid-configuration", s.configuration)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { page.Write(w, http.StatusNotFound, "") })
-	s.mux = mux
+	s.handler = s.at(Part)
 	return s
 }
 
-// ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Vcap-Request-Id", subaccount.NewGUID())
-	if headerSize(r.Header) > maxHeader {
-		http.Error(w, "Request Header Or Cookie Too Large", http.StatusBadRequest)
-		return
-	}
-	s.mux.ServeHTTP(w, r)
+// endpoint is the server as one part of the tenant shows it.
+type endpoint struct {
+	*Server
+	part string
 }
+
+// at gives the server as a part shows it.
+func (s *Server) at(part string) http.Handler {
+	e := &endpoint{s, part}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/oauth/token", e.token)
+	mux.HandleFunc("GET /token_keys", s.tokenKeys)
+	mux.HandleFunc("GET /token_key", s.tokenKey)
+	mux.HandleFunc("GET /.well-known/openid-configuration", e.configuration)
+	mux.HandleFunc("GET /oauth/token/.well-known/openid-configuration", e.configuration)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { page.Write(w, http.StatusNotFound, "") })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Vcap-Request-Id", subaccount.NewGUID())
+		if headerSize(r.Header) > maxHeader {
+			http.Error(w, "Request Header Or Cookie Too Large", http.StatusBadRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// mutual reports whether the part is the one for mutual TLS.
+func (e *endpoint) mutual() bool { return e.part == MutualPart }
+
+// issuer gives the origin that tokens and documents of the part name. As on the
+// platform it is the one without mutual TLS; but where that one speaks plain
+// HTTP, a client that asked over TLS would have to trust it for its keys.
+func (e *endpoint) issuer() string {
+	origin := e.o.Origin()
+	if e.mutual() && !strings.HasPrefix(origin, "https:") {
+		return e.o.MutualOrigin()
+	}
+	return origin
+}
+
+// MutualTLS gives the server as the part for mutual TLS shows it: clients
+// authenticate with the certificate of the connection (wire/sap.md 2.1 d, e).
+func (s *Server) MutualTLS() http.Handler { return s.at(MutualPart) }
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 func headerSize(h http.Header) int {
 	n := 0
@@ -107,7 +146,7 @@ type refusal struct {
 	description string
 }
 
-func (s *Server) token(w http.ResponseWriter, r *http.Request) {
+func (e *endpoint) token(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Server", "nginx")
 	h.Set("Cache-Control", "no-store")
@@ -117,15 +156,15 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{http.StatusMethodNotAllowed, "method_not_allowed", "Request method '" + r.Method + "' is not supported"})
 		return
 	}
-	at := fault.Request{Part: Part, Path: r.URL.Path}
-	if s.misbehave(r.Context(), w, at) {
+	at := fault.Request{Part: e.part, Path: r.URL.Path}
+	if e.misbehave(r.Context(), w, at) {
 		return
 	}
 	params, ok := parameters(w, r)
 	if !ok {
 		return
 	}
-	key, no := s.client(r, params, at)
+	key, bound, no := e.authenticate(r, params, at)
 	if no == nil {
 		no = grant(key, params)
 	}
@@ -138,7 +177,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at.Key, at.Client = key.Name, key.Instance.ClientID
-	s.issue(w, key, scopes, at)
+	e.issue(w, key, scopes, bound, at)
 }
 
 // misbehave applies the faults that come before a request is even read.
@@ -228,6 +267,52 @@ func (s *Server) client(r *http.Request, params url.Values, at fault.Request) (*
 	return nil, bad
 }
 
+// authenticate finds the key a request for a token is made with, and gives the
+// thumbprint of the certificate that the token is bound to, if it is.
+func (e *endpoint) authenticate(r *http.Request, params url.Values, at fault.Request) (*subaccount.Key, string, *refusal) {
+	if e.mutual() {
+		return e.holder(r, params, at)
+	}
+	key, no := e.client(r, params, at)
+	return key, "", no
+}
+
+// holder finds the key whose certificate a request for a token is made with,
+// and gives the thumbprint that the token is bound to (RFC 8705 3.1).
+//
+// In the form the client ID is required; who writes everything into the query
+// may leave it out (wire/sap.md 2.1 d, e). A client secret is no way in.
+func (s *Server) holder(r *http.Request, params url.Values, at fault.Request) (*subaccount.Key, string, *refusal) {
+	presented := certificate(r)
+	id := params.Get("client_id")
+	queried := r.URL.Query().Has("grant_type")
+	if presented == nil || id == "" && !queried {
+		return nil, "", &refusal{http.StatusUnauthorized, "unauthorized", "Full authentication is required to access this resource"}
+	}
+	key, ok := s.o.Subaccount.Presented(id, presented)
+	if !ok || s.expired(key, at) || s.revoked(key, at) {
+		return nil, "", &refusal{http.StatusUnauthorized, "invalid_client", "Bad credentials"}
+	}
+	sum := sha256.Sum256(presented.Raw)
+	return key, base64.RawURLEncoding.EncodeToString(sum[:]), nil
+}
+
+// certificate gives the one that the client presented on the connection, of
+// which TLS has made sure that it holds the private key; nil: none.
+func certificate(r *http.Request) *x509.Certificate {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil
+	}
+	return r.TLS.PeerCertificates[0]
+}
+
+// expired asks the fault certificate-expired.
+func (s *Server) expired(key *subaccount.Key, at fault.Request) bool {
+	at.Key, at.Client = key.Name, key.Instance.ClientID
+	_, yes := s.o.Faults.Take(at, fault.CertificateExpired)
+	return yes
+}
+
 // revoked asks the fault secret-revoked.
 func (s *Server) revoked(key *subaccount.Key, at fault.Request) bool {
 	at.Key, at.Client = key.Name, key.Instance.ClientID
@@ -275,16 +360,20 @@ func granted(i *subaccount.Instance, asked string) ([]string, *refusal) {
 	return slices.DeleteFunc(all, func(s string) bool { return !slices.Contains(want, s) }), nil
 }
 
-// issue answers with a new token.
-func (s *Server) issue(w http.ResponseWriter, key *subaccount.Key, scopes []string, at fault.Request) {
+// issue answers with a new token, which is bound to a certificate unless bound
+// is empty.
+func (e *endpoint) issue(w http.ResponseWriter, key *subaccount.Key, scopes []string, bound string, at fault.Request) {
 	validity := key.Instance.Validity
-	if f, ok := s.o.Faults.Take(at, fault.TokenShort); ok {
+	if f, ok := e.o.Faults.Take(at, fault.TokenShort); ok {
 		validity = f.Duration
 	}
-	now := s.o.Faults.Now().Unix()
-	c := s.claims(key, scopes)
+	now := e.o.Faults.Now().Unix()
+	c := e.claims(key, scopes)
 	c.IssuedAt, c.Expiry = now, now+int64(validity/time.Second)
-	raw, err := s.sign(c, at)
+	if bound != "" {
+		c.Confirmation = &confirmation{bound}
+	}
+	raw, err := e.sign(c, at)
 	if err != nil {
 		page.Write(w, http.StatusInternalServerError, "")
 		return
