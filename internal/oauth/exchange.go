@@ -40,10 +40,14 @@ func (s *Source) exchange(ctx context.Context, c Credential) (*Exchange, *Error)
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	wire := &recorder{client: s.client, credential: c}
+	client, refused := s.clientFor(c, time.Now())
+	if refused != nil {
+		return nil, refused
+	}
+	wire := &recorder{client: client, credential: c}
 	config := clientcredentials.Config{
 		ClientID:       c.ClientID,
-		ClientSecret:   c.ClientSecret.Reveal(),
+		ClientSecret:   c.clientSecret(),
 		TokenURL:       c.TokenURL,
 		EndpointParams: make(url.Values, len(c.Params)),
 		AuthStyle:      oauth2.AuthStyleInParams,
@@ -57,11 +61,11 @@ func (s *Source) exchange(ctx context.Context, c Credential) (*Exchange, *Error)
 	for _, p := range c.Params {
 		config.EndpointParams.Add(p.Name, p.Value)
 	}
-	client := &http.Client{
+	carrier := &http.Client{
 		Transport:     wire,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	obtained, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, client))
+	obtained, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, carrier))
 	answer := readAnswer(wire.response)
 	for _, t := range answer.tokens {
 		s.learned(c.secretName(t.name), t.value)

@@ -23,6 +23,9 @@ const (
 	KindRefused = "refused"
 	// KindGrant: the client may not ask for this: grant type or scope.
 	KindGrant = "grant"
+	// KindCertificate: the certificate of the credential cannot be used, or the
+	// server did not accept it in the handshake.
+	KindCertificate = "certificate"
 	// KindPath: there is no token endpoint at the URL.
 	KindPath = "path"
 	// KindNetwork, KindTLS, KindTimeout and KindInterrupted: no whole answer.
@@ -65,10 +68,11 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives what the libraries said.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Refused tells whether the server refused the credential. Otherwise it could
-// not be found out whether it is good.
+// Refused tells whether the credential is no good: the server refused it, or
+// its certificate cannot be used. Otherwise it could not be found out whether
+// it is good.
 func (e *Error) Refused() bool {
-	return e.Kind == KindRefused || e.Kind == KindGrant || e.Kind == KindPath
+	return e.Kind == KindRefused || e.Kind == KindGrant || e.Kind == KindPath || e.Kind == KindCertificate
 }
 
 // check finds what makes a token request impossible.
@@ -76,6 +80,9 @@ func (c Credential) check() *Error {
 	u, err := url.Parse(c.TokenURL)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 		return &Error{Kind: KindRequest, Message: c.subject() + fmt.Sprintf("the token URL %q is not an absolute https URL", c.TokenURL), Cure: "take tokenurl of the service key as it stands", Err: err}
+	}
+	if c.UsesCertificate() && u.Scheme != "https" {
+		return &Error{Kind: KindRequest, Message: c.subject() + fmt.Sprintf("the token URL %q is plain http, where no certificate can be shown", c.TokenURL), Cure: "take tokenurl of the service key as it stands (https://….authentication.cert.…)"}
 	}
 	for _, p := range c.Params {
 		if p.Name == "scope" && c.Scope != "" {
@@ -113,6 +120,14 @@ func (c Credential) judgeError(wire, library error) *Error {
 		return &Error{Kind: KindRequest, Message: c.subject() + "the token request cannot be made", Cure: "check token-url, scope and params", Err: cmp.Or(wire, library)}
 	}
 	cure := e.Cure
+	if c.UsesCertificate() {
+		if httpx.CertificateRefused(e) {
+			return c.handshakeRefused(e)
+		}
+		if e.Kind == httpx.Network && strings.Contains(e.Message, "by the other side") {
+			cure += "; some servers hang up on a certificate that they do not accept"
+		}
+	}
 	if strings.Contains(e.Message, "does not resolve") {
 		cure = "check subdomain and region in token-url; take tokenurl of the service key as it stands; behind a corporate proxy set proxy or HTTPS_PROXY"
 	}
@@ -187,7 +202,7 @@ func (c Credential) judgeRefusal(r *httpx.Response, a answer, say func(kind, cau
 	case a.code == "invalid_grant":
 		return say(KindRefused, "refuses user or password", "check username and password in params")
 	case a.code == "invalid_client", a.code == "unauthorized":
-		return say(KindRefused, "refuses client ID or secret", "compare both with the service key; if the key was deleted or rotated, create a new one")
+		return say(KindRefused, "refuses "+c.means(), c.compare())
 	case a.code == "invalid_request":
 		return say(KindRefused, "does not accept the token request", "check scope and params")
 	case a.code == "temporarily_unavailable", a.code == "server_error":
@@ -197,7 +212,7 @@ func (c Credential) judgeRefusal(r *httpx.Response, a answer, say func(kind, cau
 	case r.Status == http.StatusForbidden:
 		return say(KindRefused, "forbids this client to ask for a token", "check that the subaccount is active and that no firewall or IP rule stands between")
 	case r.Status == http.StatusUnauthorized:
-		return say(KindRefused, "refuses client ID or secret", "compare both with the service key; if the key was deleted or rotated, create a new one")
+		return say(KindRefused, "refuses "+c.means(), c.compare())
 	case r.Status == http.StatusNotFound:
 		return say(KindPath, fmt.Sprintf("has no token endpoint at %q", c.path()), "take tokenurl of the service key, not its url; the path is /oauth/token")
 	case r.Status == http.StatusMethodNotAllowed:

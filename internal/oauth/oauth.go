@@ -27,6 +27,9 @@ const (
 	StyleHeader = "header"
 )
 
+// styleCertificate is mutual TLS: there is no secret to put anywhere.
+const styleCertificate = "certificate"
+
 const (
 	// renewAhead is how long before its end a token is renewed; a tenth of
 	// its life when that is shorter.
@@ -49,8 +52,20 @@ type Credential struct {
 	// ClientID and ClientSecret are sent as AuthStyle says.
 	ClientID     string
 	ClientSecret secret.Secret
-	// AuthStyle is StyleBody (also when empty) or StyleHeader.
+	// AuthStyle is StyleBody (also when empty) or StyleHeader. It does not
+	// apply to a certificate.
 	AuthStyle string
+	// Certificate is a chain in PEM, leaf first, and Key its private key in
+	// PEM. With them the client signs in by mutual TLS: the body holds the
+	// client ID and no secret (RFC 8705 2, wire/sap.md 2.1 d), and ClientSecret
+	// is not looked at.
+	Certificate string
+	Key         secret.Secret
+	// Password decrypts Key; zero: it is not encrypted.
+	Password secret.Secret
+	// ValidUntil is certificatedetails.validuntil of a service key; may be
+	// empty. The earlier of it and the end of the certificate counts.
+	ValidUntil string
 	// Scope is asked for; empty: everything the client has.
 	Scope string
 	// Params are further form fields; they may not repeat "scope" when Scope
@@ -84,8 +99,9 @@ type Source struct {
 	client  *httpx.Client
 	learned func(name, token string)
 
-	mu      sync.Mutex
-	entries map[key]*entry
+	mu         sync.Mutex
+	entries    map[key]*entry
+	identities map[digest]*identity
 }
 
 // NewSource makes a source without any token. learned is told every token
@@ -95,14 +111,14 @@ func NewSource(c *httpx.Client, learned func(name, token string)) *Source {
 	if learned == nil {
 		learned = func(string, string) {}
 	}
-	return &Source{client: c, learned: learned, entries: make(map[key]*entry)}
+	return &Source{client: c, learned: learned, entries: make(map[key]*entry), identities: make(map[digest]*identity)}
 }
 
 // key tells credentials apart that must not share a token: the keys of one
 // instance have the same client ID and secrets of their own.
 type key struct {
 	tokenURL, clientID string
-	secret             [sha256.Size]byte
+	secret             digest // of the client secret, or of certificate and key
 	scope              string
 	params             string
 	style              string
@@ -113,10 +129,21 @@ func (c Credential) key() key {
 	for _, p := range c.Params {
 		params.WriteString(strconv.Quote(p.Name) + "=" + strconv.Quote(p.Value) + "&")
 	}
-	return key{c.TokenURL, c.ClientID, sha256.Sum256([]byte(c.ClientSecret.Reveal())), c.Scope, params.String(), c.style()}
+	return key{c.TokenURL, c.ClientID, c.secretDigest(), c.Scope, params.String(), c.style()}
+}
+
+// secretDigest stands for the client secret or the certificate.
+func (c Credential) secretDigest() digest {
+	if c.UsesCertificate() {
+		return c.certificateDigest()
+	}
+	return sha256.Sum256([]byte(c.ClientSecret.Reveal()))
 }
 
 func (c Credential) style() string {
+	if c.UsesCertificate() {
+		return styleCertificate
+	}
 	if c.AuthStyle == StyleHeader {
 		return StyleHeader
 	}
