@@ -48,6 +48,9 @@ func (c Credential) Inspect(now time.Time) *certificate.Report {
 	return certificate.Inspect(c.input(), now)
 }
 
+// thumbprint is what cnf["x5t#S256"] of a token of the credential must be.
+func (c Credential) thumbprint() string { return certificate.Read(c.input()).Thumbprint() }
+
 // identity is a certificate that was read, and the client that presents it.
 type identity struct {
 	*certificate.Identity

@@ -37,6 +37,9 @@ const (
 	KindBusy = "busy"
 	// KindServer: the server answers 5xx.
 	KindServer = "server"
+	// KindClock: the clocks of this machine and of the server differ so much
+	// that nothing can be said of the times of a token.
+	KindClock = "clock"
 	// KindAnswer: an answer that holds no usable token.
 	KindAnswer = "answer"
 	// KindRefusedOrigin: a run on the sandbox sends nothing to other hosts.

@@ -29,6 +29,9 @@ type JWT struct {
 	// Expiry, IssuedAt and NotBefore are exp, iat and nbf; zero: absent or
 	// not a number.
 	Expiry, IssuedAt, NotBefore time.Time
+	// Confirmation is cnf["x5t#S256"], the thumbprint of the certificate that
+	// the token is bound to (RFC 8705 3.1); empty: it is bound to none.
+	Confirmation string
 }
 
 // Decode reads a signed JWT in its compact form, of any algorithm, without
@@ -81,6 +84,10 @@ func decode(token string, algorithms []jose.SignatureAlgorithm) (*JWT, *jose.JSO
 		j.Scopes = strings.Fields(j.Scopes[0])
 	}
 	j.Expiry, j.IssuedAt, j.NotBefore = claimTime(claims["exp"]), claimTime(claims["iat"]), claimTime(claims["nbf"])
+	var confirmation map[string]json.RawMessage
+	if json.Unmarshal(claims["cnf"], &confirmation) == nil {
+		j.Confirmation = claimText(confirmation["x5t#S256"])
+	}
 	return j, signed, nil
 }
 

@@ -18,12 +18,10 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/json"
+	"golang.org/x/time/rate"
 
 	"iflowtest/internal/httpx"
 )
-
-// clockSkew is how far a clock may be off where a token starts to be valid.
-const clockSkew = time.Minute
 
 // maxKeyDocument bounds a document of keys; maxKeys how many of it are tried.
 const (
@@ -51,38 +49,96 @@ func NewVerifier(c *httpx.Client) *Verifier {
 	return &Verifier{client: c, places: make(map[string]*place)}
 }
 
-// Verify tells whether a token obtained at tokenURL holds: its algorithm is one
-// of RS256 to RS512, PS256 to PS512, ES256 to ES512, its signature matches a
-// key that the issuer publishes, and now lies between nbf, iat (a minute of
-// clock difference allowed) and exp. nil: it holds. The error is an *Invalid
-// that says why it does not, or an *Error when the keys could not be had.
+// Evidence is a token and how it was obtained.
+type Evidence struct {
+	// Credential obtained the token: its token URL says whose keys count, its
+	// certificate what the token may be bound to.
+	Credential Credential
+	// Token is what was obtained.
+	Token string
+	// Answer is the answer that held the token; its header Date tells the clock
+	// of the server. Nil: only the clock of this machine is known.
+	Answer *httpx.Response
+	// Now is when the token is judged, by the clock of this machine.
+	Now time.Time
+}
+
+// Verify tells whether a token obtained at tokenURL holds, as [Verifier.Judge]
+// does, by the clock of this machine and without regard to what the token is
+// bound to.
+func (v *Verifier) Verify(ctx context.Context, tokenURL, token string, now time.Time) error {
+	_, err := v.judge(ctx, tokenURL, token, clocks{now: now}, nil)
+	return err
+}
+
+// Judge tells whether a token holds: its algorithm is one of RS256 to RS512,
+// PS256 to PS512, ES256 to ES512, its signature matches a key that the issuer
+// publishes, the time lies between nbf, iat (a minute of difference allowed) and
+// exp, and a token that is bound to a certificate (cnf, RFC 8705 3) is bound to
+// that of the credential. nil: it holds; then the remark, mostly empty, is what
+// is worth knowing all the same. The error is an *Invalid that says why it does
+// not hold, or an *Error when that could not be found out.
+//
+// The times of a token are those of the server's clock. Where it is known and
+// the clock of this machine is off, the server's counts: up to five minutes with
+// a remark. If beyond that the token holds by one clock and not by the other,
+// the error is of KindClock: nothing is known of the token.
 //
 // Keys are looked for at jku of the token (if its host is that of the token
 // URL, with or without ".cert", or its parent authentication.<landscape>), at
 // jwks_uri of /.well-known/openid-configuration on the same host, and at
-// /token_keys; a document without the key is asked for once more.
-func (v *Verifier) Verify(ctx context.Context, tokenURL, token string, now time.Time) error {
+// /token_keys. They are kept; a document without the key is asked for once more,
+// and not more than some times a minute, however many tokens name keys that do
+// not exist.
+func (v *Verifier) Judge(ctx context.Context, e Evidence) (remark string, err error) {
+	c := clocks{now: e.Now}
+	c.skew, c.known = clockSkew(e.Answer)
+	return v.judge(ctx, e.Credential.TokenURL, e.Token, c, &e.Credential)
+}
+
+// judge is Judge; without a credential the binding is not looked at.
+func (v *Verifier) judge(ctx context.Context, tokenURL, token string, c clocks, bound *Credential) (string, error) {
 	j, err := Decode(token)
 	if err != nil {
-		return &Invalid{err.Error()}
+		return "", &Invalid{err.Error()}
 	}
 	if invalid := judgeAlgorithm(j.Algorithm); invalid != nil {
-		return invalid
+		return "", invalid
 	}
 	_, signed, err := decode(token, algorithms())
 	if err != nil {
-		return &Invalid{err.Error()}
+		return "", &Invalid{err.Error()}
 	}
-	times := judgeTimes(j, now)
+	remark, certain, unsure := c.judge(j, tokenURL)
+	if certain == nil && bound != nil {
+		certain = judgeBinding(j, *bound)
+	}
 	err = v.verifySignature(ctx, tokenURL, j, signed)
-	if _, unknown := errors.AsType[*Error](err); unknown && times != nil && ctx.Err() == nil {
-		return times
+	if _, unknown := errors.AsType[*Error](err); unknown && certain != nil && ctx.Err() == nil {
+		return "", certain
 	}
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return "", err
+	case certain != nil:
+		return "", certain
+	case unsure != nil:
+		return "", unsure
 	}
-	if times != nil {
-		return times
+	return remark, nil
+}
+
+// judgeBinding compares cnf of a token with the certificate that it was
+// obtained with.
+func judgeBinding(j *JWT, c Credential) *Invalid {
+	if j.Confirmation == "" {
+		return nil
+	}
+	if !c.UsesCertificate() {
+		return &Invalid{"the token is bound to a certificate (cnf), and the credential has none"}
+	}
+	if own := c.thumbprint(); strings.TrimRight(j.Confirmation, "=") != own {
+		return &Invalid{fmt.Sprintf("the token is bound to another certificate (cnf x5t#S256 %q) than that of the credential (%q)", bounded(j.Confirmation), own)}
 	}
 	return nil
 }
@@ -105,20 +161,6 @@ func judgeAlgorithm(name string) *Invalid {
 		return &Invalid{fmt.Sprintf("the algorithm %q is refused: it signs with a shared secret, so anybody who knows the published key could forge the token", bounded(name))}
 	}
 	return &Invalid{fmt.Sprintf("the algorithm %q is refused; want RS256 or one like it", bounded(name))}
-}
-
-func judgeTimes(j *JWT, now time.Time) *Invalid {
-	switch {
-	case j.Expiry.IsZero():
-		return &Invalid{"the token has no exp: it would never expire"}
-	case !now.Before(j.Expiry):
-		return &Invalid{fmt.Sprintf("the token expired %s ago", now.Sub(j.Expiry).Round(time.Second))}
-	case j.NotBefore.After(now.Add(clockSkew)):
-		return &Invalid{fmt.Sprintf("the token is valid only in %s (nbf); check the clocks", j.NotBefore.Sub(now).Round(time.Second))}
-	case j.IssuedAt.After(now.Add(clockSkew)):
-		return &Invalid{fmt.Sprintf("the token was issued %s in the future (iat); check the clocks", j.IssuedAt.Sub(now).Round(time.Second))}
-	}
-	return nil
 }
 
 // verifySignature goes through the places where the key may be.
@@ -291,6 +333,7 @@ func (v *Verifier) discover(ctx context.Context, tokenURL, origin string) (strin
 		body, failed := v.get(ctx, at)
 		if failed != nil {
 			if failed.Status >= 400 && failed.Status < 500 && failed.Kind != KindBusy {
+				p.generation = 1 // there is none
 				return "", nil
 			}
 			return "", failed
@@ -310,7 +353,15 @@ type place struct {
 	generation int           // how often it was read
 	list       []publicKey
 	text       string
+	again      *rate.Limiter // bounds how often keys are asked for once more
 }
+
+// How often a place is asked for keys once more because a token named one that
+// it did not have: so many times at once, then one each refetchEvery.
+const (
+	refetchBurst = 3
+	refetchEvery = 10 * time.Second
+)
 
 // keySet is what a place had when it was read.
 type keySet struct {
@@ -323,7 +374,7 @@ func (v *Verifier) place(at string) *place {
 	defer v.mu.Unlock()
 	p := v.places[at]
 	if p == nil {
-		p = &place{turn: make(chan struct{}, 1)}
+		p = &place{turn: make(chan struct{}, 1), again: rate.NewLimiter(rate.Every(refetchEvery), refetchBurst)}
 		v.places[at] = p
 	}
 	return p
@@ -342,15 +393,15 @@ func (p *place) lock(ctx context.Context, at string) *Error {
 
 func (p *place) unlock() { <-p.turn }
 
-// keys gives the keys of a place, newer than a generation that did not do; kept
-// tells that they were read before.
+// keys gives the keys of a place, newer than a generation that did not do unless
+// it was asked too often; kept tells that they were read before.
 func (v *Verifier) keys(ctx context.Context, at string, outdated int) (set keySet, kept bool, failed *Error) {
 	p := v.place(at)
 	if failed := p.lock(ctx, at); failed != nil {
 		return keySet{}, false, failed
 	}
 	defer p.unlock()
-	if p.generation > outdated {
+	if p.generation > outdated || outdated > 0 && !p.again.Allow() {
 		return keySet{p.list, p.generation}, true, nil
 	}
 	body, failed := v.get(ctx, at)
