@@ -365,7 +365,7 @@ func TestNothingIsPrinted(t *testing.T) {
 
 func TestLines(t *testing.T) {
 	pemText := fixture(t, "rsa-cert.pem")
-	for _, same := range []string{"", "no PEM", `C:\new\names`, pemText, "text\n" + pemText + pemText, fixture(t, "openssl-aes256.pem")} {
+	for _, same := range []string{"", "no PEM", `C:\new\names`, pemText, strings.TrimSpace(pemText), "text\n" + pemText + pemText, fixture(t, "openssl-aes256.pem")} {
 		if got := certificate.Lines(same); got != same {
 			t.Errorf("changed %.40q to %.40q", same, got)
 		}

@@ -43,7 +43,7 @@ func Lines(text string) string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(text[at[0]:at[1]])
-		if at[1] == len(text) || text[at[1]] != '\n' && text[at[1]] != '\r' {
+		if at[1] < len(text) && text[at[1]] != '\n' && text[at[1]] != '\r' {
 			b.WriteByte('\n')
 		}
 		end = at[1]

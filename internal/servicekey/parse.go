@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	certificates "iflowtest/internal/certificate"
 	"iflowtest/internal/secret"
 )
 
@@ -168,10 +169,11 @@ func (p *parser) credential(k *Key) {
 		p.problem("has both clientsecret and certificate; want one of them")
 		return
 	}
-	k.Certificate = unescapeLines(certificate)
-	k.ValidUntil = p.validUntil(k.Certificate)
+	k.Certificate = certificates.Lines(certificate)
+	k.DeclaredUntil = p.declaredUntil()
+	k.ValidUntil = p.validUntil(k.Certificate, k.DeclaredUntil)
 	if privateKey, there := p.text("key"); there {
-		privateKey = unescapeLines(privateKey)
+		privateKey = certificates.Lines(privateKey)
 		if block, _ := pem.Decode([]byte(privateKey)); block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			p.problem("key is not a private key in PEM; want -----BEGIN … PRIVATE KEY-----")
 		}
@@ -179,27 +181,27 @@ func (p *parser) credential(k *Key) {
 	}
 }
 
-// unescapeLines gives PEM its line feeds back where they were escaped twice.
-func unescapeLines(text string) string {
-	if strings.Contains(text, "\n") {
-		return text
+// declaredUntil is certificatedetails.validuntil (wire/sap.md 1.3).
+func (p *parser) declaredUntil() string {
+	details, ok := p.fields["certificatedetails"].(map[string]any)
+	if !ok {
+		return ""
 	}
-	return strings.NewReplacer(`\r\n`, "\n", `\n`, "\n").Replace(text)
+	var d section
+	d.read(details)
+	until, _ := d.fields["validuntil"].(string)
+	return strings.Trim(until, blanks)
 }
 
 // validUntil gives when the certificate expires, and checks that it is one.
-func (p *parser) validUntil(certificate string) string {
+func (p *parser) validUntil(certificate, declared string) string {
 	block, _ := pem.Decode([]byte(certificate))
 	if block == nil || block.Type != "CERTIFICATE" {
 		p.problem("certificate is not in PEM; want -----BEGIN CERTIFICATE-----")
 		return ""
 	}
-	if details, ok := p.fields["certificatedetails"].(map[string]any); ok {
-		var d section
-		d.read(details)
-		if until, ok := d.fields["validuntil"].(string); ok && until != "" {
-			return strings.Trim(until, blanks)
-		}
+	if declared != "" {
+		return declared
 	}
 	parsed, err := x509.ParseCertificate(block.Bytes)
 	if err != nil { // connecting will say why

@@ -41,6 +41,10 @@ type Key struct {
 	// ValidUntil is when the certificate expires, RFC 3339: as the key has it,
 	// else as the certificate has it; or "".
 	ValidUntil string
+	// DeclaredUntil is certificatedetails.validuntil as the key has it; or "".
+	// Whether the certificate itself agrees is for
+	// [iflowtest/internal/certificate.Inspect] to say.
+	DeclaredUntil string
 	// Secrets is every secret in the document, the two above first.
 	Secrets []secret.Secret
 }

@@ -358,6 +358,40 @@ func TestParseOfEscapedPEM(t *testing.T) {
 	}
 }
 
+// PEM on one line, as wire/sap.md 1.5 has it, is PEM.
+func TestParseOfPEMOnOneLine(t *testing.T) {
+	data, err := os.ReadFile(keys + "/certificate.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, instead := range []string{"", " "} {
+		k, err := Parse("sender", []byte(strings.ReplaceAll(string(data), `\n`, instead)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := summarise(k); !s.Certificate || !s.PrivateKey {
+			t.Errorf("got %+v", s)
+		}
+	}
+}
+
+// What the key says of the end is kept apart from what the certificate says.
+func TestDeclaredUntil(t *testing.T) {
+	for file, want := range map[string]string{"certificate.json": "2046-01-02T03:04:05.000Z", "certificate-external.json": ""} {
+		data, err := os.ReadFile(keys + "/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := Parse("sender", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.DeclaredUntil != want || k.ValidUntil == "" {
+			t.Errorf("%s: declared %q, valid until %q; want %q", file, k.DeclaredUntil, k.ValidUntil, want)
+		}
+	}
+}
+
 // FuzzParse: no input makes Parse panic, what it gives is usable, and no
 // error shows a value.
 func FuzzParse(f *testing.F) {
