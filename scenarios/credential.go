@@ -21,18 +21,28 @@ func credentialKeys(n *Node, what string) diag.List {
 	if sk := n.Key("service-key"); sk != nil {
 		for _, e := range n.Entries() {
 			switch e.Key.Text {
-			case "token-url", "client-id", "client-secret", "certificate", "key":
+			case "token-url", "client-id", "client-secret", "certificate":
 				return diag.List{diag.Errorf(e.Key.Pos(), diag.InvalidCredential, "%s has both service-key and %s", what, e.Key.Text).
 					WithHint("the service key holds the %s; keep one of the two", e.Key.Text)}
 			}
 		}
-		return nil
+		return passwordOfNothing(n, what)
 	}
 	if n.Get("token-url") == nil && n.Get("client-id") == nil {
 		return diag.List{diag.Errorf(n.Pos(), diag.InvalidCredential, "%s has neither service-key nor token-url", what).
 			WithHint("give a service-key, or token-url and client-id with client-secret or certificate and key")}
 	}
-	return spelledOut(n, what)
+	return append(spelledOut(n, what), passwordOfNothing(n, what)...)
+}
+
+// passwordOfNothing checks that a password has a key that it opens. A service
+// key may hold one itself.
+func passwordOfNothing(n *Node, what string) diag.List {
+	password := n.Key("key-password")
+	if password == nil || n.Get("key") != nil || n.Get("service-key") != nil {
+		return nil
+	}
+	return diag.List{diag.Errorf(password.Pos(), diag.InvalidCredential, "%s has a key-password and no key that it opens", what)}
 }
 
 // spelledOut checks a credential that is no service key.
@@ -88,9 +98,9 @@ func literalSecrets(src *source, credentials []Entry) diag.List {
 				continue
 			}
 			src.mask(e.Value)
-			if e.Key.Text == "client-secret" {
-				l = append(l, diag.Warningf(e.Key.Pos(), diag.LiteralSecret, "the client-secret stands in the file").
-					WithHint("keep it in the process environment: client-secret: ${env.NAME}"))
+			if e.Key.Text == "client-secret" || e.Key.Text == "key-password" {
+				l = append(l, diag.Warningf(e.Key.Pos(), diag.LiteralSecret, "the %s stands in the file", e.Key.Text).
+					WithHint("keep it in the process environment: %s: ${env.NAME}", e.Key.Text))
 			}
 		}
 	}
@@ -105,7 +115,7 @@ func isLiteralSecret(e Entry) bool {
 		return false
 	}
 	switch e.Key.Text {
-	case "client-secret", "password":
+	case "client-secret", "password", "key-password":
 		return true
 	case "service-key":
 		return strings.HasPrefix(strings.TrimSpace(text), "{")
