@@ -55,6 +55,9 @@ func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	in := r.Clone(r.Context())
 	in.RequestURI, in.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:1"
+	if in.URL.Path == "" {
+		in.URL.Path = "/" // as it is on the wire
+	}
 	if in.Host == "" {
 		in.Host = r.URL.Host
 	}
