@@ -50,11 +50,11 @@ func (r *rig) killed(text string, after time.Duration) *provisioned {
 	r.t.Helper()
 	outer := r.transport
 	r.transport = cut{next: r.tenant.RoundTripper(), from: time.Now().Add(after)}
-	frozen := make(map[string]string)
-	time.AfterFunc(after, func() { frozen = r.journals() })
+	frozen := make(chan map[string]string, 1)
+	time.AfterFunc(after, func() { frozen <- r.journals() })
 	p := r.provision(r.t.Context(), text, Options{})
 	r.transport = outer
-	for name, data := range frozen {
+	for name, data := range <-frozen {
 		if err := os.WriteFile(filepath.Join(r.journal(), name), []byte(data), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
@@ -131,10 +131,11 @@ func TestCleanupBeside(t *testing.T) {
 		r := newRig(t)
 		before := r.state()
 		dead := r.killed(smoke+stays, time.Minute)
-		var report CleanupReport
-		time.AfterFunc(30*time.Second, func() { report = r.cleanup(CleanupOptions{OlderThan: time.Nanosecond}) })
+		reports := make(chan CleanupReport, 1)
+		time.AfterFunc(30*time.Second, func() { reports <- r.cleanup(CleanupOptions{OlderThan: time.Nanosecond}) })
 		alive := r.provision(t.Context(), smoke+"  - name: stays\n    wait: 1m\n"+callStep, Options{})
 		r.want(alive.ends, []string{"pass instance", "pass key", "pass call", "pass stays", "pass call", deletedKey, deletedInstance})
+		report := <-reports
 		r.want(dead.did(report), []string{"service-key smoke-key: removed", "service-instance smoke-RUN: removed"})
 		if len(report.Alive) != 1 || report.Alive[0] != alive.id || alive.summary.ExitStatus != ExitOK || r.state() != before {
 			t.Errorf("%+v %+v", report, alive.summary)
@@ -305,8 +306,8 @@ func TestCleanupLate(t *testing.T) {
 		l := &late{next: r.tenant.RoundTripper(), after: 61 * time.Second}
 		// The run is killed while the platform has its request.
 		r.transport = cut{next: l, from: time.Now().Add(time.Minute)}
-		frozen := map[string]string{}
-		time.AfterFunc(time.Minute-time.Second, func() { frozen = r.journals() })
+		frozen := make(chan map[string]string, 1)
+		time.AfterFunc(time.Minute-time.Second, func() { frozen <- r.journals() })
 		text := strings.Replace(smoke, "  - name: instance\n", "  - name: instance\n    timeout: 1m\n", 1)
 		done := make(chan struct{})
 		var p *provisioned
@@ -318,7 +319,7 @@ func TestCleanupLate(t *testing.T) {
 		synctest.Wait()
 		r.transport = nil
 		<-done
-		for name, data := range frozen {
+		for name, data := range <-frozen {
 			r.write(filepath.Join("journal", name), data)
 		}
 		report := r.cleanup(CleanupOptions{})
