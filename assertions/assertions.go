@@ -130,6 +130,12 @@ type Result struct {
 	Lifetime time.Duration
 	// Signature is "valid", or why it is not.
 	Signature string
+	// TLS describes the certificate of the server and the connection; nil: the
+	// answer came without TLS.
+	TLS *Certificate
+	// Certificate describes the certificate of the credential; nil: it has
+	// none.
+	Certificate *Certificate
 	// Hide masks the secrets in a text, such as Redactor.String. It is applied
 	// to every foreign or computed text before that is cut to be shown, since
 	// a secret that was cut through is not recognised any more; it is not
@@ -138,6 +144,18 @@ type Result struct {
 	Hide func(string) string
 
 	body, claims document
+}
+
+// Certificate is what can be asserted of an X.509 certificate.
+type Certificate struct {
+	// DaysLeft is the number of whole days that it is still valid; negative: it
+	// has expired.
+	DaysLeft int
+	// Subject and Issuer are the names as RFC 4514 writes them: CN=…,O=….
+	Subject, Issuer string
+	// Version is that of TLS for a server ("1.3"), that of X.509 for a
+	// credential ("3").
+	Version string
 }
 
 // Failure is an assertion that does not hold, or a capture that found nothing.

@@ -86,7 +86,8 @@ func TestProblems(t *testing.T) {
 		{`matches-file: {file: a.json, ignore: [b]}`, one(1001, "not-supported", "matches-file cannot be judged by this version yet")},
 		{`matches-file: {fiel: a.json}`, one(1016, "unknown-key", `unknown key "fiel" in matches-file; did you mean "file"?`)},
 		{`matches-file: {ignore: [a]}`, one(1001, "missing-key", `matches-file needs a file`)},
-		{`tls: {days-left: {gte: 30}}`, one(1001, "not-supported", "tls cannot be judged by this version yet")},
+		{`tls: {days-left: {gte: 30}, subject: {contains: CN=}, issuer: x, version: 1.3}`, nil},
+		{`tls: {}`, one(1001, "empty-block", "tls asserts nothing")},
 		{`tls: {days: 30}`, one(1007, "unknown-key", `unknown key "days" in tls`)},
 		{`tls: {days-left: soon}`, one(1018, "invalid-matcher", `tls days-left: want a number, found text "soon"`)},
 		{"json:\n  a..b: 1\n  c: {gtt: 1}\nstauts: 1\n", []Problem{
@@ -118,7 +119,8 @@ func TestTokenProblems(t *testing.T) {
 		{`scopes: [[a]]`, Problem{Place: 1010, Code: "invalid-matcher", Message: "scopes: want the name of a scope, found a list"}},
 		{`scopes: `, Problem{Place: 1008, Code: "invalid-matcher", Message: "scopes: want the name of a scope, found null"}},
 		{`lifetime: {gte: 10}`, Problem{Place: 1017, Code: "invalid-duration", Message: `lifetime: "10" is not a duration: want a number with a unit, such as 500ms, 2s or 5m`}},
-		{`certificate: {days-left: {gte: 30}}`, Problem{Place: 1001, Code: "not-supported", Message: "certificate cannot be judged by this version yet"}},
+		{`certificate: {dayleft: {gte: 30}}`, Problem{Place: 1015, Code: "unknown-key", Message: `unknown key "dayleft" in certificate; did you mean "days-left"?`}},
+		{`certificate: 30`, Problem{Place: 1014, Code: "wrong-type", Message: "certificate: want a mapping from names to values or matchers, found 30"}},
 		{`custom-headers: {OrderNumber: "4711"}`, Problem{Place: 1001, Code: "not-supported", Message: "custom-headers cannot be judged by this version yet"}},
 	}
 	for _, tt := range tests {

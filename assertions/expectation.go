@@ -229,6 +229,10 @@ func (c *checker) value(a *assertion) (value, bool) {
 		return scopesValue(r.Scopes), true
 	case onLifetime:
 		return value{form: number, whole: int64(r.Lifetime), domain: domainDuration}, true
+	case onTLS:
+		return certificateValue(r.TLS, a.key), true
+	case onCertificate:
+		return certificateValue(r.Certificate, a.key), true
 	}
 	if r.Signature == "" {
 		return value{domain: domainText}, true

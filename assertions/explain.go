@@ -316,6 +316,10 @@ func (c *checker) whereItEnds(a *assertion, d *display) []string {
 			}
 		}
 		return nearby(a.path, names, "cookies", d)
+	case onTLS:
+		return []string{"the answer came without TLS"}
+	case onCertificate:
+		return []string{"the credential has no certificate"}
 	}
 	return nil
 }

@@ -62,6 +62,8 @@ const (
 	onScopes
 	onLifetime
 	onSignature
+	onTLS
+	onCertificate
 )
 
 // subjects gives the rows.
@@ -134,8 +136,8 @@ func subjects() []subject {
 			schema:  matchersSchema, compile: compileEntries,
 		},
 		{
-			name: "tls", operand: "{days-left, subject, issuer, version}", later: true,
-			doc:     "The certificate of the server and the version of TLS.",
+			name: "tls", operand: "{days-left, subject, issuer, version}", kind: onTLS,
+			doc:     "The certificate of the server: whole days until it expires, and the names of its owner and of who signed it, written CN=…,O=…; and the version of TLS, 1.2 or 1.3.",
 			example: "tls: {days-left: {gte: 30}}",
 			schema:  certificateSchema, compile: compileCertificate,
 		},
@@ -164,8 +166,8 @@ func subjects() []subject {
 			schema:  signatureSchema, compile: compileSignature,
 		},
 		{
-			name: "certificate", operand: "{days-left, subject, issuer, version}", later: true,
-			doc:     "The X.509 certificate of the credential.",
+			name: "certificate", operand: "{days-left, subject, issuer, version}", kind: onCertificate,
+			doc:     "The X.509 certificate of the credential: whole days until it ends, by the earliest of its own end, the end of those that signed it and validuntil of the service key; the names of its owner and of who signed it, written CN=…,O=…; the version of X.509.",
 			example: "certificate: {days-left: {gte: 30}}",
 			schema:  certificateSchema, compile: compileCertificate,
 		},
@@ -447,9 +449,11 @@ func compileMatchesFile(c *compiler, e *Expectation, s *subject, f *Field) {
 
 func certificateKeys() []string { return []string{"days-left", "subject", "issuer", "version"} }
 
-func compileCertificate(c *compiler, _ *Expectation, s *subject, f *Field) {
-	before := len(c.problems)
-	fields, _ := c.entries(s.name, f)
+func compileCertificate(c *compiler, e *Expectation, s *subject, f *Field) {
+	fields, ok := c.entries(s.name, f)
+	if !ok {
+		return
+	}
 	for i := range fields {
 		g := &fields[i]
 		if !slices.Contains(certificateKeys(), g.Name) {
@@ -460,9 +464,34 @@ func compileCertificate(c *compiler, _ *Expectation, s *subject, f *Field) {
 		if g.Name == "days-left" {
 			d = domainCount
 		}
-		c.matcher(&g.Value, g.Place, d, s.name+" "+g.Name)
+		e.add(assertion{
+			kind: s.kind, subject: s.name, path: g.Name, key: g.Name, place: g.Place, domain: d,
+			match: c.matcher(&g.Value, g.Place, d, s.name+" "+g.Name),
+		})
 	}
-	c.notYetUnless(before, s, f)
+}
+
+// certificateValue gives a property of a certificate; nil has none.
+func certificateValue(c *Certificate, key string) value {
+	if key == "days-left" {
+		if c == nil {
+			return value{domain: domainCount}
+		}
+		return value{form: number, whole: int64(c.DaysLeft), domain: domainCount}
+	}
+	if c == nil {
+		return value{domain: domainText}
+	}
+	v := value{form: text, domain: domainText}
+	switch key {
+	case "subject":
+		v.text = c.Subject
+	case "issuer":
+		v.text = c.Issuer
+	default:
+		v.text = c.Version
+	}
+	return v
 }
 
 // headerValue gives what a header holds: the values joined, and each of
