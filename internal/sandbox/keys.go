@@ -155,8 +155,8 @@ type EnvironmentOptions struct {
 	// Key gives the path of the file of a key, as it is to stand in the
 	// environment; nil: the keys stand in it.
 	Key func(key string) string
-	// CA is target.tls.ca: the path of the file that holds [Tenant.CA], as it is
-	// to stand in the environment. Empty: it is left away.
+	// CA is target.tls.ca, as it is to stand in the environment: the path of the
+	// file that holds [Tenant.CA], or its text. Empty: it is left away.
 	CA string
 }
 
@@ -209,10 +209,14 @@ func quoteName(name string) string {
 	return "'" + strings.ReplaceAll(name, "'", "''") + "'"
 }
 
-// quote writes a text as a single-quoted scalar of YAML, in which only the
-// quote itself is special. (A path with "${" would be an expression; the
-// language writes a literal one as "$${".)
+// quote writes a text as a quoted scalar of YAML: in single quotes, in which
+// only the quote itself is special, or, when it has several lines, as JSON does.
+// (A path with "${" would be an expression; the language writes a literal one as
+// "$${".)
 func quote(s string) string {
 	s = strings.ReplaceAll(s, "${", "$${")
+	if strings.Contains(s, "\n") {
+		return strings.TrimSuffix(string(encodeKey(s, "")), "\n")
+	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }

@@ -156,6 +156,13 @@ func TestEnvironmentNeedsNothingElse(t *testing.T) {
 	if e.Target.TLS.CA != "./it's ca.pem" {
 		t.Errorf("ca %q", e.Target.TLS.CA)
 	}
+	ca, err := tn.CA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(tn.Environment(sandbox.EnvironmentOptions{CA: string(ca)})).Target.TLS.CA; got != string(ca) {
+		t.Errorf("the text of the authority %q", got)
+	}
 	if got := e.Credentials["sender"]["service-key"]; got != "keys of 'me'/sender.json" {
 		t.Errorf("path %q", got)
 	}

@@ -184,7 +184,7 @@ func (s *Subaccount) Presented(clientID string, presented *x509.Certificate) (*K
 	for _, k := range s.findKeys(holds(func(own *Certificate) bool {
 		return own.Unpinned && own.Subject == c.Subject && own.Issuer == c.Issuer && c.ValidFrom.After(own.ValidFrom)
 	})) {
-		c.PEM, c.External, c.Unpinned = string(pemBlock("CERTIFICATE", presented.Raw)), true, true
+		c.PEM, c.External, c.Unpinned = k.Certificate.PEM, true, true // the key itself stays as it was downloaded
 		renewed := *k
 		renewed.Certificate = c
 		s.keys[k.Instance.GUID][k.GUID] = &renewed
