@@ -40,8 +40,10 @@ type DeclaredCredential struct {
 	// credential is spelled out.
 	Document []byte
 	// Written is what the environment spells out: all of the credential, or
-	// the url that holds instead of the one of the service key.
-	Written servicekey.Key
+	// the url that holds instead of the one of the service key, and the private
+	// key of an external certificate. Password opens that.
+	Written  servicekey.Key
+	Password secret.Secret
 	// AuthStyle, Scope and Params are those of [oauth.Credential].
 	AuthStyle, Scope string
 	Params           []oauth.Param
@@ -104,11 +106,18 @@ func (c *compiler) declared(e scenarios.Entry, scope *expression.Scope, from str
 			d.Written.Certificate = string(data)
 		}
 	}
-	if n := e.Value.Get("key"); n != nil && d.Document == nil {
+	if n := e.Value.Get("key"); n != nil {
 		if data, ok := c.credentialFile(n, scope, vars, from); ok {
-			c.o.Redactor.Add(d.Name+".key", string(data))
 			d.Written.PrivateKey = secret.New(d.Name+".key", string(data))
 		}
+	}
+	if n := e.Value.Get("key-password"); n != nil {
+		if text, ok := c.static(n, scope, vars); ok {
+			d.Password = secret.New(d.Name+".key-password", text)
+		}
+	}
+	for _, s := range []secret.Secret{d.Written.PrivateKey, d.Password} {
+		c.o.Redactor.Add(s.Name(), s.Reveal())
 	}
 	return d, c.diags.Errors() == before
 }

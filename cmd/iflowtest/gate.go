@@ -268,7 +268,7 @@ func (k *gateSources) declared(access *runner.Access) {
 	for _, c := range access.Credentials {
 		k.inputs = append(k.inputs, gate.Input{
 			Name: c.Name, File: c.Pos.File, Line: c.Pos.Line, Column: c.Pos.Column, Document: c.Name,
-			Key: c.Document, Written: c.Written, AuthStyle: c.AuthStyle, Scope: c.Scope, Params: c.Params,
+			Key: c.Document, Written: c.Written, Password: c.Password, AuthStyle: c.AuthStyle, Scope: c.Scope, Params: c.Params,
 		})
 	}
 }

@@ -21,7 +21,7 @@ import (
 // forbidden.
 func rooms() map[string][]string {
 	return map[string][]string{
-		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx"},
+		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx", "internal/convert"},
 		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements", "internal/certificate"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
@@ -30,9 +30,10 @@ func rooms() map[string][]string {
 		"internal/expression":   {"internal/diag"},
 		"internal/servicekey":   {"internal/secret", "internal/certificate"},
 		"internal/certificate":  {"internal/secret"},
+		"internal/convert":      {"internal/servicekey", "internal/secret"},
 		"internal/httpx":        {"internal/secret"},
 		"internal/oauth":        {"internal/httpx", "internal/secret", "internal/certificate"},
-		"internal/gate":         {"runner", "internal/oauth", "internal/servicekey", "internal/httpx", "internal/cf", "internal/secret"},
+		"internal/gate":         {"runner", "internal/oauth", "internal/servicekey", "internal/certificate", "internal/httpx", "internal/cf", "internal/secret"},
 		"internal/report":       {"runner", "internal/diag"},
 		"internal/sandbox":      {"internal/expression", "internal/diag"},
 		"internal/architecture": {},
@@ -119,7 +120,7 @@ func forbidden(room, imported string, test bool) string {
 		to := roomOf(in)
 		allowed := to == room || slices.Contains(rooms()[room], to)
 		if test && (to == "internal/sandbox" || room == "cmd/iflowtest") {
-			allowed = allowed || room == "runner" || room == "cmd/iflowtest"
+			allowed = allowed || room == "runner" || room == "internal/gate" || room == "cmd/iflowtest"
 		}
 		if !allowed {
 			return "the arrow " + room + " → " + to + " is forbidden"

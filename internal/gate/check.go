@@ -40,7 +40,7 @@ func checks() []check {
 		{checkKey, "the key has what its kind needs", "the document is a service key, and holds client ID, token URL, and a client secret or a certificate with its private key", always, (*inspection).judgeKey},
 		{checkEndpoint, "the token endpoint answers over valid TLS", "plain http is refused before anything is sent, but on loopback; tls.insecure is ignored", always, (*inspection).judgeEndpoint},
 		{checkToken, "a token is granted", "client ID with secret or certificate yield a token", always, (*inspection).judgeToken},
-		{checkNegative, "a wrong secret is refused", "with --negative: the endpoint really checks", func(x *inspection) bool { return x.g.o.Negative && x.key.Certificate == "" }, (*inspection).judgeNegative},
+		{checkNegative, "a wrong secret is refused", "with --negative, for keys with a client secret: the endpoint really checks", func(x *inspection) bool { return x.g.o.Negative && x.key.Certificate == "" }, (*inspection).judgeNegative},
 		{checkSignature, "the signature of the token holds", "algorithm, signature by a key that the issuer publishes, exp, iat and nbf", always, (*inspection).judgeSignature},
 		{checkIssuer, "the token was issued by the token host", "the host of iss is the host of the token URL", always, (*inspection).judgeIssuer},
 		{checkScopes, "the scopes are granted", "each --scope is among those of the token, whole or behind the name of its application", func(x *inspection) bool { return len(x.g.o.Scopes) > 0 }, (*inspection).judgeScopes},
@@ -123,6 +123,8 @@ func problemType(kind string) string {
 		return runner.TypeTLS
 	case oauth.KindTimeout:
 		return runner.TypeTimeout
+	case oauth.KindClock:
+		return runner.TypeCredential
 	case oauth.KindInterrupted:
 		return runner.TypeInterrupted
 	}

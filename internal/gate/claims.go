@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,8 +24,6 @@ type claims struct {
 	// life is how long the token lives from its issue; known: somebody says.
 	life  time.Duration
 	known bool
-	// skew is how far the clock of the server is ahead of this one's.
-	skew time.Duration
 	// broken is set once the signature is known not to hold.
 	broken bool
 }
@@ -37,9 +34,6 @@ func (x *inspection) read() {
 	c := &x.claims
 	if t := e.Token; !t.Expiry.IsZero() {
 		c.life, c.known = t.Expiry.Sub(e.Response.Started), true
-	}
-	if date, err := http.ParseTime(e.Response.Header.Get("Date")); err == nil {
-		c.skew = date.Sub(e.Response.Started.Add(e.Response.Duration))
 	}
 	if c.jwt, c.err = oauth.Decode(e.Token.Value.Reveal()); c.err != nil {
 		return
@@ -110,28 +104,17 @@ func (x *inspection) judgeSignature(ctx context.Context) verdict {
 	}
 	ctx, cancel := limited(ctx, "the keys of the issuer")
 	defer cancel()
-	err := x.g.verifier.Verify(ctx, x.credential.TokenURL, x.token.exchange.Token.Value.Reveal(), time.Now())
+	remark, err := x.g.verifier.Judge(ctx, oauth.Evidence{
+		Credential: x.credential, Token: x.token.exchange.Token.Value.Reveal(), Answer: x.token.exchange.Response, Now: time.Now(),
+	})
 	if err == nil {
-		return fine()
+		return remarked(remark)
 	}
 	if _, ok := errors.AsType[*oauth.Invalid](err); !ok {
 		return noAnswer(err)
 	}
 	x.claims.broken = true
-	return invalid("the token does not hold: "+err.Error(), "do not use what this token server grants; check that "+x.host()+" is the authorization server, and that no proxy answers for it", x.clockNotes()...)
-}
-
-// clockNotes tell of clocks that differ.
-func (x *inspection) clockNotes() []string {
-	const allowed = time.Minute
-	s := x.claims.skew.Round(time.Second)
-	switch {
-	case s > allowed:
-		return []string{fmt.Sprintf("the clock of the token server is %s ahead of this machine's; set the one that is wrong", s)}
-	case s < -allowed:
-		return []string{fmt.Sprintf("the clock of the token server is %s behind this machine's; set the one that is wrong", -s)}
-	}
-	return nil
+	return invalid("the token does not hold: "+err.Error(), "do not use what this token server grants; check that "+x.host()+" is the authorization server, and that no proxy answers for it")
 }
 
 // judgeIssuer compares iss with the token host.

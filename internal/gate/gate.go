@@ -56,6 +56,8 @@ type Input struct {
 	// Written is spelled out by an environment; what is there holds instead of
 	// what the key has.
 	Written servicekey.Key
+	// Password opens the private key; zero: it is not encrypted.
+	Password secret.Secret
 	// AuthStyle, Scope and Params are those of [oauth.Credential].
 	AuthStyle, Scope string
 	Params           []oauth.Param

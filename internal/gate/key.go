@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"iflowtest/internal/oauth"
@@ -25,7 +26,7 @@ type inspection struct {
 	problems     []string
 	line, column int
 
-	certificate certificate
+	certificate presented
 	token       tokenRequest
 	claims      claims
 
@@ -44,20 +45,13 @@ func (g *Gate) prepare(id int, in Input) *inspection {
 	if len(x.problems) == 0 && in.Unread == nil {
 		x.complete()
 	}
-	for _, s := range x.key.Secrets {
+	for _, s := range append(slices.Clone(x.key.Secrets), x.key.ClientSecret, x.key.PrivateKey, in.Password) {
 		g.o.Redactor.Add(s.Name(), s.Reveal())
-	}
-	for _, s := range []interface {
-		Name() string
-		Reveal() string
-	}{x.key.ClientSecret, x.key.PrivateKey} {
-		if s.Reveal() != "" {
-			g.o.Redactor.Add(s.Name(), s.Reveal())
-		}
 	}
 	x.credential = oauth.Credential{
 		Name: in.Name, TokenURL: x.key.TokenURL, ClientID: x.key.ClientID, ClientSecret: x.key.ClientSecret,
 		AuthStyle: in.AuthStyle, Scope: in.Scope, Params: in.Params,
+		Certificate: x.key.Certificate, Key: x.key.PrivateKey, Password: in.Password, ValidUntil: x.key.DeclaredUntil,
 	}
 	x.certify()
 	return x
@@ -78,9 +72,12 @@ func (x *inspection) parse() {
 		}
 		return
 	}
-	url := x.key.URL
+	written := x.key
 	x.key = *key
-	x.key.URL = cmp.Or(url, key.URL)
+	x.key.URL = cmp.Or(written.URL, key.URL)
+	if !written.PrivateKey.IsZero() {
+		x.key.PrivateKey = written.PrivateKey
+	}
 }
 
 // fromBase64 decodes a key that was kept in base64, as CI systems like it; nil
@@ -106,7 +103,7 @@ func (x *inspection) complete() {
 		x.problems = append(x.problems, "there is neither a client secret nor a certificate")
 	}
 	if err := k.Complete(); err != nil {
-		x.problems = append(x.problems, `has a certificate and no "key": the certificate is external, and its private key is not part of the service key; declare the credential in an environment with certificate: and key:, and choose it with -e`)
+		x.problems = append(x.problems, `has a certificate and no "key": the certificate is external, and its private key is not part of the service key; declare the credential in an environment (-e) with service-key: and key:`)
 	}
 	if p := x.g.probe; p != nil && !p.IsAbs() && k.URL == "" {
 		x.problems = append(x.problems, `lacks url, which --probe with a path needs; take the key of an instance of Process Integration Runtime (it-rt), or give --probe an absolute URL`)

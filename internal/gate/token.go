@@ -23,9 +23,14 @@ type tokenRequest struct {
 	attempts int
 }
 
-// answered reports whether the token server itself answered.
+// answered reports whether the token server itself answered, be it in the
+// handshake.
 func (t *tokenRequest) answered() bool {
-	return t.exchange != nil && t.exchange.Response.Status != http.StatusProxyAuthRequired
+	if t.exchange == nil {
+		e, ok := errors.AsType[*oauth.Error](t.err)
+		return ok && e.Kind == oauth.KindCertificate
+	}
+	return t.exchange.Response.Status != http.StatusProxyAuthRequired
 }
 
 // granted reports whether there is a token.
@@ -34,7 +39,7 @@ func (t *tokenRequest) granted() bool { return t.asked && t.err == nil }
 // unsent says why no token is asked for; empty: one is.
 func (x *inspection) unsent() string {
 	switch {
-	case plainHTTP(x.credential.TokenURL):
+	case plainHTTP(x.credential.TokenURL), x.key.Certificate != "" && strings.HasPrefix(strings.ToLower(x.credential.TokenURL), "http:"):
 		return "nothing is sent in the clear"
 	case x.certificate.useless != "":
 		return x.certificate.useless
@@ -110,6 +115,14 @@ func (x *inspection) judgeEndpoint(ctx context.Context) verdict {
 			"take tokenurl of the service key as it stands; it begins with https://",
 		)
 	}
+	u, err := url.Parse(address)
+	inTheClear := err == nil && strings.EqualFold(u.Scheme, "http")
+	if inTheClear && x.key.Certificate != "" {
+		return invalid(
+			fmt.Sprintf("the token URL %q is plain http, where no certificate can be shown; nothing was sent", address),
+			"take tokenurl of the service key as it stands: https://SUBDOMAIN.authentication.cert.REGION.hana.ondemand.com/oauth/token",
+		)
+	}
 	if reason := x.unsent(); reason != "" {
 		return skipped(reason)
 	}
@@ -120,7 +133,7 @@ func (x *inspection) judgeEndpoint(ctx context.Context) verdict {
 		return v
 	}
 	v := fine()
-	if u, err := url.Parse(address); err == nil && u.Scheme == "http" {
+	if inTheClear {
 		v.remark = "plain http, which is good enough on loopback only"
 	}
 	return v.with(x.shown(t.exchange, false))
