@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: browser build test lint bench fuzz golden docs check
+.PHONY: browser build test lint bench fuzz golden docs check remains
 
 build: ## the program
 	go build -trimpath -o iflowtest ./cmd/iflowtest
@@ -22,6 +22,9 @@ fuzz: ## each fuzz target for FUZZTIME
 	go list -f '{{.ImportPath}}' ./... | while read p; do \
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+remains: ## 200 runs with faults and 50 that are killed: after a cleanup nothing is left
+	REMAINS=200,50 go test -run '^TestNothingRemains$$' -count=1 -timeout 60m -v ./cmd/iflowtest
 
 golden: ## rewrite the golden files
 	grep -rl '"update"' --include='*_test.go' . | xargs -n1 dirname | sort -u | xargs go test -update
