@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -35,10 +34,11 @@ type credential struct {
 	certificate bool
 }
 
-// noCertificateYet is the trouble of a credential with a certificate.
+// noCertificateYet is the trouble of a credential with a certificate that a
+// step made and did not give.
 func noCertificateYet(name string) *trouble {
 	return &trouble{class: classStep, problem: Problem{
-		Type: TypeCredential, Message: fmt.Sprintf("the credential %q has a certificate, and this version cannot get a token with one yet", name),
+		Type: TypeCredential, Message: fmt.Sprintf("the credential %q has a certificate, and this version cannot get a token with one that a step created yet", name),
 		Cure: "create the key without key-type: certificate",
 	}}
 }
@@ -96,17 +96,13 @@ func (c *compiler) credential(e scenarios.Entry, scope *expression.Scope, vars m
 			return nil
 		}
 	}
-	if n := cmp.Or(e.Value.Get("certificate"), e.Value.Get("key")); n != nil {
-		if !c.o.Check {
-			c.notYet(n.Pos(), "a credential with a certificate")
-		}
-		return nil
-	}
-	ok := c.override(cr, e.Value, scope, vars, true)
+	ok := c.certificateOf(cr, e.Value, scope, vars, from)
+	ok = c.override(cr, e.Value, scope, vars, true) && ok
 	if c.diags.Errors() > before || !ok {
 		return nil
 	}
-	if !c.endpoints(cr, e) {
+	judged := c.checkCertificate(cr, e.Value, e.Key.Pos())
+	if !c.endpoints(cr, e) || !judged {
 		return nil
 	}
 	return cr
@@ -166,13 +162,8 @@ func (c *compiler) serviceKey(cr *credential, n *scenarios.Node, scope *expressi
 		c.diags = append(c.diags, d)
 		return false
 	}
-	if key.Certificate != "" {
-		if !c.o.Check {
-			c.notYet(n.Pos(), "a service key with a certificate")
-		}
-		return false
-	}
-	cr.TokenURL, cr.ClientID, cr.ClientSecret, cr.base = key.TokenURL, key.ClientID, key.ClientSecret, key.URL
+	cr.TokenURL, cr.ClientID, cr.base = key.TokenURL, key.ClientID, key.URL
+	cr.signInWith(key)
 	return true
 }
 
@@ -279,10 +270,14 @@ func (c *compiler) endpoints(cr *credential, e scenarios.Entry) bool {
 	for _, need := range []struct {
 		key   string
 		empty bool
-	}{{"token-url", cr.TokenURL == ""}, {"client-id", cr.ClientID == ""}, {"client-secret", cr.ClientSecret.IsZero()}} {
+	}{{"token-url", cr.TokenURL == ""}, {"client-id", cr.ClientID == ""}, {"client-secret", cr.ClientSecret.IsZero() && !cr.UsesCertificate()}} {
 		if need.empty {
 			c.diags = append(c.diags, diag.Errorf(at(need.key), diag.InvalidCredential, "the credential %q has no %s: its value is empty", cr.Name, need.key))
 		}
+	}
+	if cr.UsesCertificate() && strings.HasPrefix(strings.ToLower(cr.TokenURL), "http://") {
+		c.diags = append(c.diags, diag.Errorf(at("token-url"), diag.InvalidURL, "the token-url of %q is plain http, where no certificate can be shown", cr.Name).
+			WithHint("take tokenurl of the service key as it stands (https://….authentication.cert.…)"))
 	}
 	if c.diags.Errors() > before {
 		return false

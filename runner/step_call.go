@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -185,8 +186,15 @@ func (c *stepCompiler) auth(a *callAction, body *scenarios.Node) {
 	if a.credential == nil {
 		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.MissingKey, "auth: %s needs a credential", a.auth))
 	}
-	if a.auth == "certificate" && !c.o.Check {
-		c.notYet(n.Pos(), "auth: certificate")
+	if cr := a.credential; cr != nil && !cr.made && cr.TokenURL != "" {
+		switch {
+		case a.auth == "certificate" && !cr.UsesCertificate():
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "auth: certificate, and the credential %q has none", cr.Name).
+				WithHint("give the credential a certificate and its key, or leave auth out to send its token"))
+		case a.auth == "basic" && cr.UsesCertificate():
+			c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidCredential, "auth: basic, and the credential %q has a certificate instead of a client secret", cr.Name).
+				WithHint("leave auth out to send its token, or write auth: certificate"))
+		}
 	}
 }
 
@@ -457,26 +465,30 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	if t != nil {
 		return nil, t
 	}
+	client, t := a.client(ctx, x, request)
+	if t != nil {
+		return nil, t
+	}
 	var token oauth.Token
 	if token, t = a.authorize(ctx, x, request); t != nil {
 		return nil, t // the request itself was never sent
 	}
 	if a.csrf {
-		if r, t := a.fetchCSRF(ctx, x, request, &token); t != nil {
+		if r, t := a.fetchCSRF(ctx, x, client, request, &token); t != nil {
 			return r, t
 		}
 	}
-	response, err := x.session.client.Do(ctx, request)
+	response, err := client.Do(ctx, request)
 	if err == nil && a.renewable(x, response) {
 		if t = a.renew(ctx, x, request, token); t != nil {
 			return &result{exchange: a.exchange(x, request, response)}, t
 		}
-		response, err = x.session.client.Do(ctx, request)
+		response, err = client.Do(ctx, request)
 	}
 	if response == nil {
 		r := &result{exchange: notSent(request)}
 		r.exchange.curl = a.curl(x, request)
-		return r, fromHTTP(ctx, err)
+		return r, a.noAnswer(ctx, err)
 	}
 	x.learnAnswer(response.Header)
 	r := &result{exchange: a.exchange(x, request, response)}
@@ -486,6 +498,7 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	r.checked = &assertions.Result{
 		Status: response.Status, Header: response.Header, Body: response.Body,
 		Duration: response.Duration, Cookies: cookies(response.Header), Hide: x.session.redactor.String,
+		TLS: serverCertificate(response.TLS, time.Now()),
 	}
 	r.refused = response.Status == http.StatusUnauthorized && !x.asksFor(response.Status)
 	return r, nil
@@ -549,6 +562,46 @@ func (a *callAction) resolve(x *execution) (string, *trouble) {
 	return u, nil
 }
 
+// client gives the client that sends the request: with auth: certificate the
+// one that presents it. A certificate is shown only where a token would be, and
+// only over TLS.
+func (a *callAction) client(ctx context.Context, x *execution, r *httpx.Request) (*httpx.Client, *trouble) {
+	if a.auth != "certificate" || a.credential == nil {
+		return x.session.client, nil
+	}
+	if a.credential.certificate && !a.credential.UsesCertificate() {
+		return nil, noCertificateYet(a.credential.Name)
+	}
+	if t := a.allowed(r.URL); t != nil {
+		return nil, t
+	}
+	if !hasPrefixFold(r.URL, "https://") {
+		return nil, badURL(fmt.Sprintf("%q is plain http, where no certificate can be shown", r.URL))
+	}
+	if !a.credential.UsesCertificate() {
+		return nil, &trouble{class: classStep, problem: Problem{
+			Type: TypeCredential, Message: fmt.Sprintf("auth: certificate, and the credential %q has none", a.credential.Name),
+			Cure: "leave auth out to send its token",
+		}}
+	}
+	client, err := x.session.tokens.Client(a.credential.Credential)
+	if err != nil {
+		return nil, fromOAuth(ctx, err)
+	}
+	return client, nil
+}
+
+// noAnswer turns the error of a call into trouble: a server that does not
+// accept the certificate refuses the credential.
+func (a *callAction) noAnswer(ctx context.Context, err error) *trouble {
+	t := fromHTTP(ctx, err)
+	if a.auth == "certificate" && t.class == classUnknown && httpx.CertificateRefused(err) {
+		t.class, t.problem.Type = classCredential, TypeCredential
+		t.problem.Cure = "upload the certificate to the runtime (Keystore, or the user mapping of the flow), with the certificates that signed it"
+	}
+	return t
+}
+
 // authorize puts the credential into the request.
 func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Request) (oauth.Token, *trouble) {
 	switch {
@@ -571,11 +624,14 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 				return oauth.Token{}, t
 			}
 		}
+		if a.auth == "certificate" {
+			break // the client presents it
+		}
 		if a.auth == "basic" {
 			r.Header["Authorization"] = []string{basic(a.credential.ClientID, a.credential.ClientSecret.Reveal())}
 			break
 		}
-		if a.credential.certificate {
+		if a.credential.certificate && !a.credential.UsesCertificate() {
 			return oauth.Token{}, noCertificateYet(a.credential.Name)
 		}
 		token, err := x.token(ctx, a.credential)
@@ -610,21 +666,21 @@ func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, 
 
 // fetchCSRF asks for a CSRF token and puts it into the request; its cookies
 // stay in the jar.
-func (a *callAction) fetchCSRF(ctx context.Context, x *execution, r *httpx.Request, token *oauth.Token) (*result, *trouble) {
+func (a *callAction) fetchCSRF(ctx context.Context, x *execution, client *httpx.Client, r *httpx.Request, token *oauth.Token) (*result, *trouble) {
 	fetch := &httpx.Request{Method: http.MethodGet, URL: r.URL, Header: http.Header{"X-Csrf-Token": {"Fetch"}}, Jar: r.Jar}
 	if v, ok := r.Header["Authorization"]; ok {
 		fetch.Header["Authorization"] = v
 	}
-	response, err := x.session.client.Do(ctx, fetch)
+	response, err := client.Do(ctx, fetch)
 	if err == nil && a.renewable(x, response) {
 		if t := a.renew(ctx, x, r, *token); t != nil {
 			return &result{exchange: a.exchange(x, fetch, response)}, t
 		}
 		fetch.Header["Authorization"] = r.Header["Authorization"]
-		response, err = x.session.client.Do(ctx, fetch)
+		response, err = client.Do(ctx, fetch)
 	}
 	if response == nil {
-		return &result{exchange: notSent(fetch)}, fromHTTP(ctx, err)
+		return &result{exchange: notSent(fetch)}, a.noAnswer(ctx, err)
 	}
 	x.learnAnswer(response.Header)
 	failed := &result{exchange: a.exchange(x, fetch, response)}
@@ -663,7 +719,12 @@ func (a *callAction) curl(x *execution, request *httpx.Request) func() string {
 		// Quoting for the shell would hide a secret from the redactor.
 		shown := *request
 		shown.URL = x.session.redactor.String(request.URL)
-		return httpx.Curl(&shown, x.session.redactor.String(a.body.shown(x)), x.session.redactor.Header)
+		line := httpx.Curl(&shown, x.session.redactor.String(a.body.shown(x)), x.session.redactor.Header)
+		if a.auth == "certificate" && a.credential != nil {
+			name := strings.ReplaceAll(a.credential.Name, "'", "")
+			line += fmt.Sprintf(" --cert '***(%s.certificate)' --key '***(%s.key)'", name, name)
+		}
+		return line
 	}
 }
 

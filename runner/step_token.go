@@ -13,6 +13,7 @@ import (
 	"iflowtest/assertions"
 	"iflowtest/internal/diag"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/secret"
 	"iflowtest/scenarios"
 )
 
@@ -31,8 +32,9 @@ func tokenKind() Kind {
 		Doc: "The token server is always asked; the token cache is refilled with the answer. Any key of a credential can be\n" +
 			"given beside `credential` and overrides it: that is how a negative test is written. With an override the cache is\n" +
 			"neither read nor filled. `status`, `headers`, `body` and `json` look at the answer of the token server as it came;\n" +
-			"`claims` looks at the token's payload, and `signature: valid` checks signature, algorithm and expiry against the\n" +
-			"keys that the issuer publishes.",
+			"`claims` looks at the token's payload, and `signature: valid` checks signature, algorithm, times and, of a token that\n" +
+			"is bound to a certificate, the certificate, against the keys that the issuer publishes. `certificate` looks at the\n" +
+			"X.509 certificate of the credential, which signs in by mutual TLS and without a client secret.",
 		Shape: shape,
 		Example: `- name: the sender key still yields a token
   token: {credential: sender}
@@ -98,10 +100,11 @@ func compileToken(c *stepCompiler, body *scenarios.Node) action {
 		if key := overrides.Get("service-key"); key != nil {
 			known = c.serviceKey(&over, key, c.scope, vars, c.file.path)
 		}
-		if n := cmp.Or(overrides.Get("certificate"), overrides.Get("key")); n != nil && !c.o.Check {
-			c.notYet(n.Pos(), "a credential with a certificate")
-		}
+		known = c.certificateOf(&over, overrides, c.scope, vars, c.file.path) && known
 		known = c.override(&over, overrides, c.scope, vars, false) && known
+		if known && !a.credential.made {
+			c.checkCertificate(&over, overrides, body.Pos())
+		}
 		// A secret that is deliberately empty is a test of its own.
 		if known && named == nil && (over.TokenURL == "" || over.ClientID == "") && !c.o.Check {
 			c.diags = append(c.diags, diag.Errorf(body.Pos(), diag.MissingKey, "the token step names no credential, and no token-url and client-id of its own"))
@@ -135,7 +138,7 @@ func (a *tokenAction) resolved(x *execution) (*credential, *trouble) {
 	if t != nil {
 		return nil, t
 	}
-	if real.certificate && !slices.Contains(a.changed, "service-key") {
+	if real.certificate && !real.UsesCertificate() && !slices.Contains(a.changed, "service-key") {
 		return nil, noCertificateYet(real.Name)
 	}
 	if len(a.changed) == 0 {
@@ -152,6 +155,13 @@ func (a *tokenAction) resolved(x *execution) (*credential, *trouble) {
 			c.ClientID = over.ClientID
 		case "client-secret":
 			c.ClientSecret = over.ClientSecret
+			c.Certificate, c.Key, c.Password, c.ValidUntil = "", secret.Secret{}, secret.Secret{}, ""
+		case "certificate":
+			c.Certificate, c.ValidUntil = over.Certificate, ""
+		case "key":
+			c.Key = over.Key
+		case "key-password":
+			c.Password = over.Password
 		case "auth-style":
 			c.AuthStyle = over.AuthStyle
 		case "scope":
@@ -160,6 +170,7 @@ func (a *tokenAction) resolved(x *execution) (*credential, *trouble) {
 			c.Params = over.Params
 		case "service-key":
 			c.TokenURL, c.ClientID, c.ClientSecret = over.TokenURL, over.ClientID, over.ClientSecret
+			c.Certificate, c.Key, c.Password, c.ValidUntil = over.Certificate, over.Key, over.Password, over.ValidUntil
 		}
 	}
 	return &c, nil
@@ -189,6 +200,9 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 			Hide:     x.session.redactor.String,
 		},
 	}
+	if credential.UsesCertificate() {
+		r.checked.Certificate = ownCertificate(credential.Inspect(time.Now()))
+	}
 	x.learnAnswer(answer.Response.Header)
 	if err != nil {
 		return a.refused(ctx, x, r, err)
@@ -210,7 +224,11 @@ func (a *tokenAction) do(ctx context.Context, x *execution) (*result, *trouble) 
 		x.log().Debug("the token is no JWT", "credential", credential.Name, "error", jwtErr.Error())
 	}
 	if a.signature {
-		err := x.session.verifier.Verify(ctx, credential.TokenURL, token, time.Now())
+		remark, err := x.session.verifier.Judge(ctx, oauth.Evidence{Credential: credential.Credential, Token: token, Answer: answer.Response, Now: time.Now()})
+		if remark != "" {
+			x.log().Warn(remark, "credential", credential.Name)
+			r.exchange.note = remark
+		}
 		invalid, isInvalid := errors.AsType[*oauth.Invalid](err)
 		switch {
 		case err == nil:

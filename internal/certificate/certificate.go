@@ -14,6 +14,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,10 @@ func presenting(chain []*x509.Certificate, key crypto.Signer) func() *tls.Certif
 }
 
 func (i *Identity) add(findings ...Finding) { i.findings = append(i.findings, findings...) }
+
+// Findings gives what is wrong whatever the time is, in the order of the
+// checks.
+func (i *Identity) Findings() []Finding { return slices.Clone(i.findings) }
 
 // TLS gives what a client presents in a handshake: the chain, leaf first, and
 // the key. It is shared and not to be changed. Nil: certificate or key cannot

@@ -39,17 +39,21 @@ func (c Credential) certificateDigest() digest {
 	return digest(h.Sum(nil))
 }
 
+// Read reads the certificate of a credential that has one, for what is wrong
+// with it whatever the time is.
+func (c Credential) Read() *certificate.Identity { return certificate.Read(c.input()) }
+
 // Inspect judges the certificate of a credential at a time; the report of one
 // without a certificate is empty.
 func (c Credential) Inspect(now time.Time) *certificate.Report {
 	if !c.UsesCertificate() {
 		return &certificate.Report{}
 	}
-	return certificate.Inspect(c.input(), now)
+	return c.Read().Report(now)
 }
 
 // thumbprint is what cnf["x5t#S256"] of a token of the credential must be.
-func (c Credential) thumbprint() string { return certificate.Read(c.input()).Thumbprint() }
+func (c Credential) thumbprint() string { return c.Read().Thumbprint() }
 
 // identity is a certificate that was read, and the client that presents it.
 type identity struct {
@@ -99,7 +103,7 @@ func (s *Source) identity(c Credential) *identity {
 	if known, ok := s.identities[d]; ok {
 		return known
 	}
-	read := &identity{Identity: certificate.Read(c.input())}
+	read := &identity{Identity: c.Read()}
 	if presented := read.TLS(); presented != nil {
 		read.client, read.err = s.client.WithCertificate(presented)
 	}
