@@ -93,6 +93,7 @@ IFLOWTEST_ENV=dev; the command line wins.
 		p.runCommand(g),
 		p.gateCommand(g),
 		p.keysCommand(g),
+		p.convertKeyCommand(g),
 		p.validateCommand(g),
 		p.reportCommand(g),
 		p.planCommand(g),
