@@ -83,7 +83,14 @@ type StepDescription struct {
 	Poll       string   `json:"poll,omitempty"`
 	Expects    []string `json:"expects,omitempty"`
 	Captures   []string `json:"captures,omitempty"`
-	GoesOn     bool     `json:"goesOn,omitempty"`
+	// Creates, Adopts and Requires are the resources of the platform that the
+	// step creates, uses when they are there and else creates, or wants to be
+	// there. Removes are those that go when the scenario ends.
+	Creates  []string `json:"creates,omitempty"`
+	Adopts   []string `json:"adopts,omitempty"`
+	Requires []string `json:"requires,omitempty"`
+	Removes  []string `json:"removes,omitempty"`
+	GoesOn   bool     `json:"goesOn,omitempty"`
 }
 
 // Describe says what a run of the plan would do. The plan must have been
@@ -134,7 +141,9 @@ func (p *Plan) describe(sc *scenario, once bool) ScenarioDescription {
 		for _, text := range []*string{&s.Name, &s.File, &s.When, &s.Skip, &s.Does, &s.Credential, &s.Retry, &s.Poll} {
 			*text = t(*text)
 		}
-		s.With, s.Expects, s.Captures = each(s.With, t), each(s.Expects, t), each(s.Captures, t)
+		for _, list := range []*[]string{&s.With, &s.Expects, &s.Captures, &s.Creates, &s.Adopts, &s.Requires, &s.Removes} {
+			*list = each(*list, t)
+		}
 		d.Steps = append(d.Steps, s)
 	}
 	for _, name := range sortedNames(sc.credentials) {
@@ -242,6 +251,9 @@ func (c *stepCompiler) describe(body *scenarios.Node) {
 			}
 		}
 	default:
+		if p, ok := a.(provisioning); ok {
+			p.provisions(d, vs)
+		}
 		rest := body.Without("credential")
 		if rest.Kind != scenarios.Map || len(rest.Entries()) > 0 {
 			d.Does = written.node(rest)

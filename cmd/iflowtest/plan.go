@@ -128,6 +128,14 @@ func planStep(line func(int, string, ...any), item func(int, string, string), st
 		key, value, _ := strings.Cut(with, " ")
 		item(3, key, value)
 	}
+	for _, list := range []struct {
+		label string
+		items []string
+	}{{"creates", st.Creates}, {"adopts", st.Adopts}, {"requires", st.Requires}, {"removes", st.Removes}} {
+		for _, what := range list.items {
+			item(3, list.label, what)
+		}
+	}
 	item(3, "timeout", st.Timeout)
 	item(3, "retry", st.Retry)
 	item(3, "poll", st.Poll)
