@@ -38,6 +38,7 @@ type runFlags struct {
 	junitPlaces string
 	json        string
 	html        string
+	github      bool
 	noProgress  bool
 }
 
@@ -70,6 +71,7 @@ first request is sent.`,
 	flags.StringVar(&f.junitPlaces, "junit-places", "auto", "put file and line on test cases: auto, always or never; auto is on in GitLab CI and GitHub Actions")
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
 	flags.StringVar(&f.html, "html", "", "write an HTML report to this file: one page that needs no network")
+	flags.BoolVar(&f.github, "github", false, "annotate the job of GitHub Actions, and add counts, failures and what was slow to its summary; in GitLab CI and Azure Pipelines the log has their sections and issues without a flag")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "no live lines on a terminal")
 	return cmd
 }
@@ -146,6 +148,7 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err := f.check(g, paths); err != nil {
 		return err
 	}
+	p.err = p.guarded(p.err, f.github)
 	s, err := p.resolve(g)
 	if err != nil {
 		return err
@@ -241,7 +244,7 @@ func (p *program) lost(plan *compiled) {
 // those of a former run are not taken for its own: what is wrong with a file
 // is an error of a suite of that name.
 func (p *program) reportWithout(f *runFlags, e *exitError) error {
-	r, err := p.openFiles(f)
+	r, err := p.openAnnotated(f, false)
 	if err != nil {
 		return err
 	}
@@ -380,7 +383,7 @@ type reports struct {
 
 // openReports opens every report before the first request.
 func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
-	r, err := p.openFiles(f)
+	r, err := p.openAnnotated(f, !g.quiet)
 	if err != nil {
 		return nil, err
 	}
@@ -392,10 +395,26 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 			written = append(written, p.redactor.Text(path))
 		}
 	}
-	r.console = report.NewConsole(report.ConsoleOptions{
-		Out: p.out, Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
+	r.console = report.Tee(r.console, report.NewConsole(report.ConsoleOptions{
+		Out: p.guarded(p.out, f.github), Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
 		Verbose: g.verbose, Quiet: g.quiet, Width: width, Height: height, Reports: written,
-	})
+	}))
+	return r, nil
+}
+
+// openAnnotated opens the reports that are files, and the annotations, which
+// stand before what the console says.
+func (p *program) openAnnotated(f *runFlags, sections bool) (*reports, error) {
+	r, err := p.openFiles(f)
+	if err != nil {
+		return nil, err
+	}
+	annotations, err := p.annotations(f.github, sections)
+	if err != nil {
+		r.close()
+		return nil, err
+	}
+	r.console = annotations
 	return r, nil
 }
 
