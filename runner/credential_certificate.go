@@ -85,7 +85,7 @@ func (c *compiler) checkCertificate(cr *credential, body *scenarios.Node, at dia
 	}
 	usable := true
 	for _, f := range cr.Read().Findings() {
-		pos := place("certificate", "key")
+		pos := place("certificate", "service-key", "key")
 		switch f.Check {
 		case certificate.CheckKey, certificate.CheckMatch:
 			pos = place("key", "certificate")
