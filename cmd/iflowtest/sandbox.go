@@ -204,7 +204,7 @@ func pathFrom(from, file string) string {
 		}
 		return absolute
 	}
-	return "./" + filepath.ToSlash(relative)
+	return filepath.ToSlash(relative)
 }
 
 // writeCA writes the certificate authority, which is no secret.

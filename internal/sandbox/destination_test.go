@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -112,11 +113,14 @@ func TestDestinationsOfBothLevels(t *testing.T) {
 		if got := state(); !strings.Contains(got, `"a",`) || strings.Contains(got, a["clientSecret"]) {
 			t.Errorf("state %s", got)
 		}
-		again := s.call("POST", "/"+level, jsonOf(t, a))
+		again := s.call("POST", "/"+level, jsonOf(t, destinationOf("a", oauth{URL: "https://other", ClientID: "x", TokenURL: "https://other"})))
 		if again.StatusCode != 409 || !strings.Contains(again.body, `"ErrorMessage":`) || !strings.Contains(again.body, "already exists") {
 			t.Errorf("%s: the same again: %d %s", level, again.StatusCode, again.body)
 		}
 		old := s.call("GET", "/"+level+"/a", "")
+		if got := decode[map[string]string](t, old.body); !cmp.Equal(got, a) {
+			t.Errorf("%s: what was refused has changed it: %s", level, old.body)
+		}
 		a["Description"] = "changed"
 		if u := s.call("PUT", "/"+level, jsonOf(t, a)); u.StatusCode != 200 || decode[struct{ Count int }](t, u.body).Count != 1 {
 			t.Errorf("%s: update: %d %s", level, u.StatusCode, u.body)
@@ -253,11 +257,13 @@ func TestDestinationsWantTheirKey(t *testing.T) {
 	tn := start(t, sandbox.Options{})
 	s := tn.service()
 	at := s.root + "/subaccountDestinations"
+	k := decode[struct{ ClientID, ClientSecret string }](t, string(tn.DestinationKey().JSON))
 	for name, a := range map[string]answer{
-		"nothing":         tn.send("GET", at, ""),
-		"another key":     tn.send("GET", at, "", tn.bearer("api")),
-		"basic":           tn.send("GET", at, "", "Authorization: Basic "+tn.fill("{{api.basic}}")),
-		"nothing, a POST": tn.send("POST", at, "{}"),
+		"nothing":          tn.send("GET", at, ""),
+		"another key":      tn.send("GET", at, "", tn.bearer("api")),
+		"basic":            tn.send("GET", at, "", "Authorization: Basic "+tn.fill("{{api.basic}}")),
+		"nothing, a POST":  tn.send("POST", at, "{}"),
+		"its own by Basic": tn.send("GET", at, "", "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(k.ClientID+":"+k.ClientSecret))),
 	} {
 		if a.StatusCode != 401 || a.Header.Get("WWW-Authenticate") == "" || !strings.Contains(a.body, "ErrorMessage") {
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)

@@ -31,7 +31,7 @@ const memoryDomain = ".sandbox.localhost"
 func (t *Tenant) RoundTripper() http.RoundTripper { return memory{tenant: t} }
 
 // CertificateRoundTripper is [Tenant.RoundTripper] for a client that presents a
-// certificate to the parts that ask for one.
+// certificate.
 func (t *Tenant) CertificateRoundTripper(certificate *x509.Certificate) http.RoundTripper {
 	return memory{t, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}}
 }
@@ -66,9 +66,6 @@ func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if m.tls != nil {
 		in.TLS = m.tls
-	}
-	if !asksForCertificate(part) {
-		in.TLS = nil
 	}
 	w := &memoryWriter{held: held{header: http.Header{}}}
 	aborted := serve(m.tenant.handlers[part], w, in)

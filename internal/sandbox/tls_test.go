@@ -42,7 +42,7 @@ func (tn *tenant) as(certificates ...tls.Certificate) *tenant {
 	if !roots.AppendCertsFromPEM(ca) {
 		tn.t.Fatalf("no certificate in %q", ca)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates}}
+	transport := &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certificates}}
 	tn.t.Cleanup(transport.CloseIdleConnections)
 	return &tenant{tn.Tenant, tn.t, &http.Client{Transport: transport}}
 }
@@ -76,15 +76,28 @@ func (k certificateKey) pair(t testing.TB) tls.Certificate {
 	return pair
 }
 
-// own makes a certificate of the test's own.
+// own makes a certificate of the test's own, signed by itself.
 func own(t testing.TB, subject string, from, until time.Time) tls.Certificate {
+	t.Helper()
+	return signed(t, subject, "", from, until)
+}
+
+// signed makes a certificate of an issuer; empty: the subject itself.
+func signed(t testing.TB, subject, issuer string, from, until time.Time) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(from.Unix()), Subject: pkix.Name{CommonName: subject}, NotBefore: from, NotAfter: until}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	parent, signer := template, key
+	if issuer != "" {
+		if signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+		parent = &x509.Certificate{Subject: pkix.Name{CommonName: issuer}}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +253,7 @@ func TestExternalCertificates(t *testing.T) {
 		now := time.Now().Truncate(time.Second)
 		first := own(t, "mine", now.Add(-2*time.Hour), now.Add(24*time.Hour))
 		renewed := own(t, "mine", now.Add(-time.Hour), now.Add(48*time.Hour))
+		taken := own(t, "mine", now.Add(-30*time.Minute), now.Add(48*time.Hour))
 		foreign := own(t, "yours", now.Add(-time.Minute), now.Add(48*time.Hour))
 		later := own(t, "mine", now.Add(time.Hour), now.Add(48*time.Hour))
 		parameters := map[string]any{"key-type": "certificate_external", "X.509": pemOf(first)}
@@ -250,7 +264,25 @@ func TestExternalCertificates(t *testing.T) {
 		if k.OAuth.Certificate != pemOf(first) || k.OAuth.Key != "" || k.OAuth.Details != nil || !strings.HasPrefix(k.OAuth.TokenURL, "https://") {
 			t.Errorf("key %+v", k)
 		}
+		if a := tn.send("POST", tn.URL("control")+"/_sandbox/keys", `{"instance":"sandbox-rt","name":"twice","parameters":`+jsonText(parameters)+`}`); a.StatusCode != 400 || !strings.Contains(a.body, "used by another service key") {
+			t.Errorf("a certificate for two keys: %d %s", a.StatusCode, a.body)
+		}
+		// Neither the subject alone counts nor the issuer, and least of all the
+		// certificate of somebody else's key.
+		others := tn.newKey("sandbox-api", "others", map[string]any{"key-type": "certificate_external", "X.509": pemOf(taken)})
 		status := func(c tls.Certificate) int { return tn.as(c).formD(k.OAuth.ClientID).StatusCode }
+		for name, c := range map[string]tls.Certificate{
+			"another issuer":  signed(t, "mine", "authority", now.Add(-time.Minute), now.Add(time.Hour)),
+			"another subject": signed(t, "yours", "mine", now.Add(-time.Minute), now.Add(time.Hour)),
+			"another's":       taken,
+		} {
+			if got := status(c); got != 401 {
+				t.Errorf("pinned %t: %s: %d", pinned, name, got)
+			}
+		}
+		if a := tn.as(taken).formD(others.OAuth.ClientID); a.StatusCode != 200 {
+			t.Errorf("the other key: %d %s", a.StatusCode, a.body)
+		}
 		got := []int{status(first), status(foreign), status(later), status(renewed), status(first), status(renewed)}
 		want := []int{200, 401, 401, 401, 200, 401}
 		if !pinned {
@@ -281,8 +313,8 @@ func TestPinningIsChecked(t *testing.T) {
 	}
 }
 
-func jsonText(s string) string {
-	b, _ := json.Marshal(s) // a text can always be encoded
+func jsonText(v any) string {
+	b, _ := json.Marshal(v) // texts can always be encoded
 	return string(b)
 }
 
@@ -421,6 +453,11 @@ func TestCertificateInMemory(t *testing.T) {
 	}
 	if a := holder.send("GET", tn.URL("runtime")+"/http/echo", ""); a.StatusCode != 200 {
 		t.Errorf("runtime: %d", a.StatusCode)
+	}
+	other := tn.generated("sandbox-api", "other")
+	holder.client.Transport = tn.CertificateRoundTripper(other.pair(t).Leaf)
+	if a := holder.send("GET", tn.URL("api")+"/api/v1/", ""); a.StatusCode != 401 {
+		t.Errorf("the OData API: %d", a.StatusCode)
 	}
 }
 

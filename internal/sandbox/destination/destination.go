@@ -99,6 +99,9 @@ func (s *Service) route(pattern string, h http.HandlerFunc) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		caller := s.o.Access.Access(w, r, Part, subaccount.PlanLite, token.Accepts{})
 		if caller == nil || caller.Basic {
+			if caller != nil {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="`+Part+`"`)
+			}
 			refuse(w, http.StatusUnauthorized, "Unauthorized")
 			return
 		}

@@ -1,9 +1,28 @@
 package destination
 
 import (
+	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
+
+func TestDestinationsAreBounded(t *testing.T) {
+	s := New(Options{})
+	for i := range maxDestinations {
+		s.ofInstance[fmt.Sprintf("d%d", i)] = properties{}
+	}
+	for level, want := range map[*map[string]properties]int{&s.ofInstance: 400, &s.ofSubaccount: 201} {
+		w := httptest.NewRecorder()
+		s.create(w, httptest.NewRequest("POST", "/", strings.NewReader(`{"Name":"one-more","Type":"MAIL"}`)), *level)
+		if w.Code != want {
+			t.Errorf("%d destinations: %d %s, want %d", len(*level), w.Code, w.Body, want)
+		}
+	}
+	if _, ok := s.ofInstance["one-more"]; ok || len(s.ofInstance) != maxDestinations {
+		t.Errorf("there are %d destinations", len(s.ofInstance))
+	}
+}
 
 // FuzzParse: whatever comes is a destination that can be kept, or a mistake
 // that is told on as many lines as there are mistakes.
