@@ -144,6 +144,7 @@ type Result struct {
 	Hide func(string) string
 
 	body, claims document
+	xml          xmlDocument
 }
 
 // Certificate is what can be asserted of an X.509 certificate.

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/antchfx/xpath"
 )
 
 // CaptureDoc says what a source of a capture is.
@@ -33,9 +31,10 @@ type CaptureDoc struct {
 func CaptureDocs() []CaptureDoc {
 	var docs []CaptureDoc
 	for _, s := range sources() {
-		docs = append(docs, CaptureDoc{s.name, s.operand, s.doc, s.example, !s.later})
+		docs = append(docs, CaptureDoc{s.name, s.operand, s.doc, s.example, true})
 	}
 	return append(docs,
+		CaptureDoc{"namespaces", "prefix → URI", "Prefixes for the XPath beside it.", `ticket: {xml: "//o:Ticket", namespaces: {o: "urn:orders"}}`, true},
 		CaptureDoc{"default", "a value", "What the variable is when nothing is found. Without it the step fails.", "ticket: {json: ticket, default: none}", true},
 		CaptureDoc{"secret", "true or false", "The value is a secret: it appears in no output.", `pin: {body: 'PIN: (\d+)', secret: true}`, true},
 	)
@@ -47,8 +46,7 @@ type source struct {
 	// subject is the subject that a kind of step must have for it.
 	subject string
 	// flag says that its operand is true.
-	flag  bool
-	later bool
+	flag bool
 	// read compiles the operand.
 	read func(c *compiler, k *capture, text string, place Place)
 	take func(k *capture, t *taker) (any, bool)
@@ -62,9 +60,9 @@ func sources() []source {
 			read: readPath, take: takeJSON,
 		},
 		{
-			name: "xml", operand: "an XPath", subject: "xml", later: true,
-			doc: "The text of the first node.", example: `ticket: {xml: "//*[local-name()='Ticket']"}`,
-			read: readXPath,
+			name: "xml", operand: "an XPath", subject: "xml",
+			doc: "The text of the first node, or what the expression computes: a number, a boolean, text.", example: `ticket: {xml: "//*[local-name()='Ticket']"}`,
+			read: readXPath, take: takeXML,
 		},
 		{
 			name: "header", operand: "a name", subject: "headers",
@@ -126,7 +124,9 @@ type capture struct {
 	operand *Node
 
 	path     *path // until the finder has it
-	slot     int   // of a path in its finder; -1 when the path is computed
+	xpath    *xpathExpr
+	prefixes []Field // of the XPath
+	slot     int     // of a path in its finder; -1 when the path is computed
 	key      string
 	regexp   *regexp.Regexp
 	fallback *Node
@@ -207,9 +207,12 @@ func (c *compiler) capture(f *Field) (capture, bool) {
 	before := len(c.problems)
 	rows := sourceRows()
 	found := ""
+	c.capturePrefixes(&k, &f.Value)
 	for i := range f.Value.Fields {
 		g := &f.Value.Fields[i]
 		switch g.Name {
+		case "namespaces":
+			continue
 		case "default":
 			k.fallback = &g.Value
 			continue
@@ -238,6 +241,25 @@ func (c *compiler) capture(f *Field) (capture, bool) {
 	return k, len(c.problems) == before
 }
 
+// capturePrefixes reads the namespaces beside an XPath.
+func (c *compiler) capturePrefixes(k *capture, n *Node) {
+	at := slices.IndexFunc(n.Fields, func(f Field) bool { return f.Name == "namespaces" })
+	if at < 0 {
+		return
+	}
+	f := &n.Fields[at]
+	if !slices.ContainsFunc(n.Fields, func(f Field) bool { return f.Name == "xml" }) {
+		c.problem(f.Place, "unknown-key", fmt.Sprintf("namespaces in capture %s has nothing to be for: want an XPath in xml beside it", k.name))
+		return
+	}
+	k.prefixes, _ = c.entries("namespaces", f)
+	for i := range k.prefixes {
+		if k.prefixes[i].Value.Kind != Computed {
+			c.namespace(&k.prefixes[i])
+		}
+	}
+}
+
 func (c *compiler) yes(f *Field, what string) bool {
 	if f.Value.Kind != Bool {
 		c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("%s: want true or false, found %s", what, showNode(&f.Value)))
@@ -262,7 +284,7 @@ func (c *compiler) sourceNames(rows []source) []string {
 }
 
 func (c *compiler) unknownSource(f *Field, name string, rows []source) {
-	names := append(c.sourceNames(rows), "default", "secret")
+	names := append(c.sourceNames(rows), "namespaces", "default", "secret")
 	var hints []string
 	if suggest(f.Name, names) == "" {
 		hints = []string{"possible here: " + joinWords(names)}
@@ -289,21 +311,11 @@ func (c *compiler) sourceOperand(k *capture, f *Field) {
 		return
 	}
 	k.text = s
-	before := len(c.problems)
 	k.source.read(c, k, s, f.Value.Place)
-	if k.source.later && len(c.problems) == before {
-		c.problem(f.Place, "not-supported", "a capture from "+f.Name+" cannot be taken by this version yet")
-	}
 }
 
 func readPath(c *compiler, k *capture, s string, place Place) {
 	k.path = c.path(s, place, "capture "+k.name)
-}
-
-func readXPath(c *compiler, k *capture, s string, place Place) {
-	if _, err := xpath.Compile(s); err != nil {
-		c.problem(place, "invalid-xpath", fmt.Sprintf("capture %s: %s is not XPath 1.0: %s", k.name, quote(s), xpathMistake(err)))
-	}
 }
 
 func readHeader(c *compiler, k *capture, s string, place Place) {
@@ -407,6 +419,16 @@ func (t *taker) value(k *capture) (any, *Failure) {
 
 // resolve gives k with its operand read, when that is computed.
 func (k *capture) resolve(t *taker) (*capture, error) {
+	k, err := k.readOperand(t)
+	if err != nil || k.xpath == nil || k.prefixes == nil {
+		return k, err
+	}
+	read := *k
+	read.xpath, err = k.xpath.with(k.prefixes, t.compute)
+	return &read, err
+}
+
+func (k *capture) readOperand(t *taker) (*capture, error) {
 	if k.operand == nil {
 		return k, nil
 	}
@@ -453,6 +475,8 @@ func (k *capture) nothing(r *Result, d *display) *Failure {
 			break
 		}
 		notes = prefixNotes(r.body.text, k.text, "the document", d)
+	case "xml":
+		got, notes = k.nothingInXML(r, d)
 	case "claim":
 		if r.claims.text != "" {
 			notes = prefixNotes(r.claims.text, k.text, "the token", d)
@@ -467,6 +491,20 @@ func (k *capture) nothing(r *Result, d *display) *Failure {
 		notes = []string{"no header holds a message ID, and the body names none"}
 	}
 	return k.failure(got, what+": got "+got, notes)
+}
+
+// nothingInXML says why an XPath found nothing.
+func (k *capture) nothingInXML(r *Result, d *display) (got string, notes []string) {
+	tree, mistake := r.xml.parse(r.Body)
+	if mistake != nil {
+		return whatIsNotXML(r.Body, mistake, d), nil
+	}
+	if v, err := k.xpath.find(tree); err != nil {
+		return err.Error(), nil
+	} else if v.form == number {
+		return "what is not a number", nil
+	}
+	return "nothing", xmlNotes(tree, k.xpath, d)
 }
 
 func takeJSON(k *capture, t *taker) (any, bool) {

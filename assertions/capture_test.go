@@ -197,7 +197,7 @@ func TestCaptureProblems(t *testing.T) {
 		{`v: {}`, Problem{Place: 1004, Code: "wrong-type", Message: `capture v: want where it is taken from, such as {json: PATH}, found a mapping`}},
 		{`v: {default: 1}`, Problem{Place: 1001, Code: "missing-key", Message: "capture v does not say where it is taken from", Hints: []string{"possible: json, xml, header, cookie, body, status, duration, message-id"}}},
 		{`v: {jsno: a}`, Problem{Place: 1005, Code: "unknown-key", Message: `unknown key "jsno" in capture v; did you mean "json"?`}},
-		{`v: {claim: a}`, Problem{Place: 1005, Code: "unknown-key", Message: `unknown key "claim" in capture v`, Hints: []string{"possible here: json, xml, header, cookie, body, status, duration, message-id, default, secret"}}},
+		{`v: {claim: a}`, Problem{Place: 1005, Code: "unknown-key", Message: `unknown key "claim" in capture v`, Hints: []string{"possible here: json, xml, header, cookie, body, status, duration, message-id, namespaces, default, secret"}}},
 		{`v: {json: a, header: b}`, Problem{Place: 1014, Code: "invalid-value", Message: "capture v is taken from json and from header; want one of them"}},
 		{`v: {json: a..b}`, Problem{Place: 1011, Code: "invalid-path", Message: `capture v: "a..b" has an empty component`, Hints: []string{`a dot in a name is written \.`}, Offset: 2, Width: 1}},
 		{`v: {json: [a]}`, Problem{Place: 1011, Code: "wrong-type", Message: "json of capture v: want a gjson path, found a list"}},
@@ -205,7 +205,8 @@ func TestCaptureProblems(t *testing.T) {
 		{`v: {status: false}`, Problem{Place: 1013, Code: "invalid-value", Message: "status of capture v can only be true"}},
 		{`v: {status: 1}`, Problem{Place: 1013, Code: "wrong-type", Message: "status of capture v: want true or false, found 1"}},
 		{`v: {json: a, secret: 1}`, Problem{Place: 1022, Code: "wrong-type", Message: "secret of capture v: want true or false, found 1"}},
-		{`v: {xml: "//a"}`, Problem{Place: 1005, Code: "not-supported", Message: "a capture from xml cannot be taken by this version yet"}},
+		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: expression must evaluate to a node-set`}},
+		{`v: {json: a, namespaces: {p: "urn:x"}}`, Problem{Place: 1014, Code: "unknown-key", Message: "namespaces in capture v has nothing to be for: want an XPath in xml beside it"}},
 		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: expression must evaluate to a node-set`}},
 		{`v: {header: "a b"}`, Problem{Place: 1013, Code: "invalid-value", Message: `capture v: "a b" is not the name of a header`}},
 	}

@@ -15,6 +15,8 @@ type Expectation struct {
 	// status says that the block has one of its own.
 	status       bool
 	json, claims finder
+	// prefixes are the namespaces of the block when some are computed.
+	prefixes []Field
 }
 
 // Compile compiles an expect block and gives everything that is wrong with it.
@@ -52,7 +54,7 @@ func (c *compiler) expect(e *Expectation, n *Node) {
 		c.problem(n.Place, "wrong-type", fmt.Sprintf("expect: want a mapping from subjects to matchers, found %s", showNode(n)))
 		return
 	}
-	c.prefixes = prefixesOf(n)
+	c.prefixes = prefixesIn(n)
 	rows := subjects()
 	for i := range n.Fields {
 		f := &n.Fields[i]
@@ -154,33 +156,20 @@ func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
 // the order written; nil when all of them hold. compute may be nil when
 // nothing in the block is computed.
 func (e *Expectation) Check(r *Result, compute Lookup) []Failure {
-	c := checker{e: e, r: r, compute: compute}
+	c := &checker{e: e, r: r, compute: compute}
 	var failures []Failure
-	var show *display // when there is something to show
-	var v value
 	for i := range e.assertions {
-		a := &e.assertions[i]
-		var ok bool
-		if v, ok = c.value(a); !ok {
-			show = show.orNew(r.Hide)
-			failures = append(failures, c.notJSON(a, show))
-			continue
-		}
-		m := &a.match
-		if m.computed {
-			var err error
-			show = show.orNew(r.Hide)
-			if m, err = a.match.resolve(compute, show); err != nil {
-				failures = append(failures, a.cannotCompute(err, show))
-				continue
-			}
-		}
-		if t := m.failing(&v); t != nil {
-			show = show.orNew(r.Hide)
-			failures = append(failures, c.explain(a, m, t, &v, show))
+		if f := c.check(&e.assertions[i]); f != nil {
+			failures = append(failures, *f)
 		}
 	}
+	c.explainFault(failures)
 	return failures
+}
+
+// judge judges a whole payload.
+type judge interface {
+	judge(c *checker, a *assertion) *Failure
 }
 
 // checker is one judgement.
@@ -190,6 +179,66 @@ type checker struct {
 	compute Lookup
 	// json and claims are what the finders found, once they have looked.
 	json, claims []string
+	show         *display // when there is something to show
+}
+
+// display gives what is shown with, the same for all failures.
+func (c *checker) display() *display {
+	c.show = c.show.orNew(c.r.Hide)
+	return c.show
+}
+
+// check judges one assertion; nil when it holds.
+func (c *checker) check(a *assertion) *Failure {
+	if a.judge != nil {
+		return a.judge.judge(c, a)
+	}
+	v, failure := c.found(a)
+	if failure != nil {
+		return failure
+	}
+	m := &a.match
+	if m.computed {
+		var err error
+		if m, err = a.match.resolve(c.compute, c.display()); err != nil {
+			f := a.cannotCompute(err, c.display())
+			return &f
+		}
+	}
+	if t := m.failing(&v); t != nil {
+		f := c.explain(a, m, t, &v, c.display())
+		return &f
+	}
+	return nil
+}
+
+// found gives what a subject holds, or why there is nothing to hold.
+func (c *checker) found(a *assertion) (value, *Failure) {
+	if a.kind == onXML {
+		return c.xml(a)
+	}
+	v, ok := c.value(a)
+	if !ok {
+		f := c.notJSON(a, c.display())
+		return v, &f
+	}
+	return v, nil
+}
+
+// explainFault adds the SOAP fault that an answer is to the first failure of a
+// subject that it explains.
+func (c *checker) explainFault(failures []Failure) {
+	told := map[string]bool{}
+	for i := range failures {
+		f := &failures[i]
+		if told[f.Subject] || !slices.Contains([]string{"status", "xml", "matches-file"}, f.Subject) {
+			continue
+		}
+		told[f.Subject] = true
+		if note := c.r.faultNote(c.display()); note != "" {
+			f.Notes = append(f.Notes, note)
+		}
+	}
 }
 
 // value gives what a subject holds, and false when it is in a document that is

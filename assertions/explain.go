@@ -20,6 +20,9 @@ func (c *checker) explain(a *assertion, m *matcher, t *test, v *value, d *displa
 	if len(m.tests) == 1 {
 		f.Place = a.place
 	}
+	if t.op.name == "equals" && v.domain == domainText && v.form != text && v.form != absent {
+		f.Want = d.hidden(t.want.text) // a number or boolean that XPath computed
+	}
 	f.Message = a.what(d) + ": want " + f.Want + ", got " + f.Got
 	if v.form == absent {
 		f.Notes = c.whereItEnds(a, d)
@@ -35,10 +38,20 @@ func (c *checker) explain(a *assertion, m *matcher, t *test, v *value, d *displa
 
 // notJSON is the failure of an assertion on a document that is not JSON.
 func (c *checker) notJSON(a *assertion, d *display) Failure {
-	f := Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: whatItIs(c.r.Body, "body", d)}
+	got := ""
 	if a.kind == onClaims {
-		f.Got = whatItIs(c.r.Claims, "list of claims", d)
+		got = whatItIs(c.r.Claims, "list of claims", d)
+	} else {
+		got = whatItIs(c.r.Body, "body", d)
 	}
+	return *c.unlike(a, got)
+}
+
+// unlike is the failure of an assertion on a document that is not of the kind
+// that was due.
+func (c *checker) unlike(a *assertion, got string) *Failure {
+	d := c.display()
+	f := &Failure{Place: a.place, Subject: a.subject, Path: a.path, Got: got}
 	if m, err := a.match.resolve(c.compute, d); err == nil {
 		f.Want = m.phrase(d)
 		if len(m.tests) > 0 {
@@ -316,6 +329,10 @@ func (c *checker) whereItEnds(a *assertion, d *display) []string {
 			}
 		}
 		return nearby(a.path, names, "cookies", d)
+	case onXML:
+		if x, err := a.xpath.with(c.e.prefixes, c.compute); err == nil && c.r.xml.tree != nil {
+			return xmlNotes(c.r.xml.tree, x, d)
+		}
 	case onTLS:
 		return []string{"the answer came without TLS"}
 	case onCertificate:

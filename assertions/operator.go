@@ -315,7 +315,10 @@ func holdsEquals(t *test, v *value) bool { return t.wants[0].equal(t.domain, v) 
 func (o *operand) equal(d domain, v *value) bool {
 	switch d {
 	case domainText:
-		return v.form == text && v.text == o.want.text
+		if v.form == number {
+			return equalNumbers(o.want.text, v)
+		}
+		return (v.form == text || v.form == boolean) && v.text == o.want.text
 	case domainScope:
 		return v.form == text && grants(v.text, o.want.text)
 	case domainJSON, domainScopes:

@@ -49,8 +49,9 @@ func ExpectSchema(names []string) map[string]any {
 // CaptureSchema is the fragment for a capture block.
 func CaptureSchema() map[string]any {
 	properties := map[string]any{
-		"default": map[string]any{"description": "what the variable is when nothing is found"},
-		"secret":  map[string]any{"type": "boolean", "description": "the value appears in no output"},
+		"default":    map[string]any{"description": "what the variable is when nothing is found"},
+		"secret":     map[string]any{"type": "boolean", "description": "the value appears in no output"},
+		"namespaces": textsSchema(),
 	}
 	var oneOf []any
 	for _, s := range sources() {

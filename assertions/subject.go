@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/antchfx/xpath"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -64,6 +63,11 @@ const (
 	onSignature
 	onTLS
 	onCertificate
+	onXML
+	onSchema
+	onFile
+	onCustomHeaders
+	onAttachments
 )
 
 // subjects gives the rows.
@@ -88,14 +92,14 @@ func subjects() []subject {
 			schema:  matchersSchema, compile: compileEntries,
 		},
 		{
-			name: "xml", operand: "XPath 1.0 → matcher", later: true,
-			doc:     "Values of an XML body by XPath; prefixes are those of namespaces.",
+			name: "xml", operand: "XPath 1.0 → matcher", kind: onXML, domain: domainText,
+			doc:     "Values of an XML body by XPath: the text of the first node, or what the expression computes (a number of count() or sum(), a boolean, text). Prefixes are those of namespaces; a name without one is that of an element in no namespace. A document type that declares entities is refused.",
 			example: "xml: {\"//*[local-name()='Ticket']\": T-1}",
 			schema:  matchersSchema, compile: compileXML,
 		},
 		{
-			name: "namespaces", operand: "prefix → URI", later: true,
-			doc:     "Prefixes for the XPaths of xml.",
+			name: "namespaces", operand: "prefix → URI",
+			doc:     "Prefixes for the XPaths of xml, and of what matches-file ignores.",
 			example: "namespaces: {p: \"urn:orders\"}",
 			schema:  textsSchema, compile: compileNamespaces,
 		},
@@ -195,6 +199,9 @@ type assertion struct {
 	// parsed is the gjson path until the finder has it; slot is its place in
 	// the finder's answer.
 	parsed *path
+	xpath  *xpathExpr
+	// judge is set where the whole payload is judged, and not a value of it.
+	judge  judge
 	place  Place
 	match  matcher
 	slot   int32
@@ -354,60 +361,6 @@ func (c *compiler) notYetUnless(before int, s *subject, f *Field) {
 	if len(c.problems) == before {
 		c.notYet(s, f)
 	}
-}
-
-func compileXML(c *compiler, e *Expectation, s *subject, f *Field) {
-	before := len(c.problems)
-	fields, _ := c.entries(s.name, f)
-	for i := range fields {
-		if err := c.xpath(fields[i].Name); err != nil {
-			c.problem(fields[i].Place, "invalid-xpath", fmt.Sprintf("xml: %s is not XPath 1.0: %s", quote(fields[i].Name), xpathMistake(err)), xpathHint(err)...)
-		}
-		c.matcher(&fields[i].Value, fields[i].Place, domainText, s.name+" "+fields[i].Name)
-	}
-	c.notYetUnless(before, s, f)
-}
-
-// xpath checks an expression with the prefixes that the block declares.
-func (c *compiler) xpath(expr string) error {
-	_, err := xpath.CompileWithNS(expr, c.prefixes)
-	return err
-}
-
-func xpathMistake(err error) string { return strings.TrimSuffix(err.Error(), ".") }
-
-// xpathHint says what to do about a prefix that is not declared.
-func xpathHint(err error) []string {
-	if !strings.Contains(err.Error(), "prefix") {
-		return nil
-	}
-	return []string{"declare it in namespaces: {prefix: URI}, or use local-name()"}
-}
-
-func compileNamespaces(c *compiler, _ *Expectation, s *subject, f *Field) {
-	fields, ok := c.entries(s.name, f)
-	if !ok {
-		return
-	}
-	for i := range fields {
-		if v := &fields[i].Value; v.Kind != Text && v.Kind != Computed {
-			c.problem(v.Place, "wrong-type", fmt.Sprintf("namespaces: want the URI of %s, found %s", quote(fields[i].Name), showNode(v)))
-		}
-	}
-}
-
-// prefixesOf gives what namespaces declares.
-func prefixesOf(expect *Node) map[string]string {
-	prefixes := map[string]string{}
-	for i := range expect.Fields {
-		if expect.Fields[i].Name != "namespaces" {
-			continue
-		}
-		for _, f := range expect.Fields[i].Value.Fields {
-			prefixes[f.Name] = f.Value.Text
-		}
-	}
-	return prefixes
 }
 
 func compileFile(c *compiler, _ *Expectation, s *subject, f *Field) {

@@ -123,12 +123,27 @@ func unquote(raw string) string {
 }
 
 // asText is what the value is in text, for the operators on text; false for a
-// list, an object, null and nothing.
+// list, an object, null and nothing. What XPath computed is text, too.
 func (v *value) asText() (string, bool) {
-	if v.form == text {
+	if v.form == text || (v.domain == domainText && (v.form == number || v.form == boolean)) {
 		return v.text, true
 	}
 	return "", false
+}
+
+// captured gives the value for a variable; false for nothing, and for what is
+// not a number of JSON.
+func (v *value) captured() (any, bool) {
+	switch v.form {
+	case boolean:
+		return v.text == "true", true
+	case number:
+		_, ok := parseDecimal(v.text)
+		return json.Number(v.text), ok
+	case text:
+		return strings.Clone(v.text), true
+	}
+	return nil, false
 }
 
 // decimal gives the value as a number; false when it is none. A header is
