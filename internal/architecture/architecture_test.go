@@ -22,7 +22,7 @@ import (
 func rooms() map[string][]string {
 	return map[string][]string{
 		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx", "internal/convert"},
-		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements", "internal/certificate"},
+		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements", "internal/certificate", "internal/cpi"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
 		"internal/diag":         {},
@@ -38,6 +38,7 @@ func rooms() map[string][]string {
 		"internal/sandbox":      {"internal/expression", "internal/diag"},
 		"internal/architecture": {},
 		"internal/cf":           {"internal/httpx", "internal/secret", "internal/oauth"},
+		"internal/cpi":          {"internal/httpx", "internal/secret", "internal/oauth"},
 		"internal/entitlements": {"internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
 	}
 }
