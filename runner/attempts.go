@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iflowtest/assertions"
+	"iflowtest/internal/cpi"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
 	"iflowtest/scenarios"
@@ -64,6 +65,9 @@ func (x *execution) do(ctx context.Context, st *step) (r *result, t *trouble) {
 		}
 	}()
 	r, t = st.action.do(ctx, x)
+	if r != nil {
+		x.hearTenant(r.exchange)
+	}
 	if r != nil && r.exchange != nil && x.log().Enabled(ctx, slog.LevelDebug) {
 		x.log().Debug("request", "method", r.exchange.method, "url", r.exchange.url, "status", r.exchange.status)
 	}
@@ -72,14 +76,19 @@ func (x *execution) do(ctx context.Context, st *step) (r *result, t *trouble) {
 
 // look takes the captures of a result and checks what is expected of it.
 func (x *execution) look(st *step, a attempted) attempted {
-	if a.trouble != nil || a.result == nil || a.result.checked == nil {
+	if a.trouble != nil || a.result == nil {
+		return a
+	}
+	if a.result.checked == nil {
+		a.failures = a.result.failures
 		return a
 	}
 	// What is captured may be a secret that a failed assertion would show. Its
 	// variables hold from the next step on, but for the redactor at once.
 	captured, missing := x.captured(st, a.result)
+	a.failures = slices.Clone(a.result.failures)
 	if st.expect != nil {
-		a.failures = st.expect.Check(a.result.checked, x.compute)
+		a.failures = append(a.failures, st.expect.Check(a.result.checked, x.compute)...)
 	}
 	for _, v := range captured {
 		x.set(v.Name, v.Value, false)
@@ -153,6 +162,9 @@ func statusOf(r *result, t *trouble) int {
 		if e, ok := errors.AsType[*oauth.Error](t.err); ok {
 			return e.Status
 		}
+		if e, ok := errors.AsType[*cpi.Error](t.err); ok {
+			return e.Status
+		}
 		return 0
 	}
 	if r == nil || r.checked == nil {
@@ -165,6 +177,9 @@ func statusOf(r *result, t *trouble) int {
 func retryAfter(r *result, t *trouble) (time.Duration, bool) {
 	if t != nil {
 		if e, ok := errors.AsType[*oauth.Error](t.err); ok {
+			return e.RetryAfter, e.RetryAfter > 0
+		}
+		if e, ok := errors.AsType[*cpi.Error](t.err); ok {
 			return e.RetryAfter, e.RetryAfter > 0
 		}
 		return 0, false
@@ -196,7 +211,7 @@ func jittered(d time.Duration) time.Duration { return d + rand.N(d/10+1) }
 func (x *execution) assessed(st *step, a attempted) attempted {
 	if a.trouble == nil && a.result != nil && a.result.checked != nil {
 		x.captured(st, a.result)
-		a.failures = st.expect.Check(a.result.checked, x.compute)
+		a.failures = append(slices.Clone(a.result.failures), st.expect.Check(a.result.checked, x.compute)...)
 	}
 	return a
 }
@@ -248,7 +263,8 @@ func (x *execution) pollOnce(ctx context.Context, st *step, n int) (a attempted,
 		return a, !isNetwork(t) && !notYet(status)
 	}
 	if r == nil || r.checked == nil {
-		return a, true
+		a = x.look(st, a)
+		return a, len(a.failures) == 0 // there is nothing to look at yet
 	}
 	x.captured(st, r)
 	if a.failures = st.poll.until.Check(r.checked, x.compute); len(a.failures) == 0 {

@@ -127,6 +127,7 @@ const (
 	TypeTimeout      = "timeout"
 	TypeCredential   = "credential"
 	TypeProvisioning = "provisioning"
+	TypePlatform     = "platform"
 	TypeCleanup      = "cleanup"
 	TypeInterrupted  = "interrupted"
 	TypeCSRF         = "csrf"

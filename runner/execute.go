@@ -50,7 +50,9 @@ type execution struct {
 	// stood in the way passed by itself.
 	repeats int
 	values  *expression.Values
-	jar     http.CookieJar
+	// clock is that of the tenant.
+	clock clock
+	jar   http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.
 	lastBody string
 	outcome  Outcome
@@ -69,7 +71,7 @@ func (x *execution) log() *slog.Logger { return x.session.plan.o.Log }
 
 // execution makes a scenario, or one row of it, ready to run.
 func (s *session) execution(sc *scenario, id int, row *scenarios.Row) *execution {
-	x := &execution{session: s, scenario: sc, id: id, row: row, vars: map[string]any{}}
+	x := &execution{session: s, scenario: sc, id: id, row: row, vars: map[string]any{}, clock: clock{began: time.Now()}}
 	jar, _ := cookiejar.New(nil) // it returns no error
 	x.jar = learningJar{jar, s.redactor}
 	x.values = s.plan.values(nil, sc, x.readFile)

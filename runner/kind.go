@@ -74,6 +74,9 @@ type action interface {
 type result struct {
 	// checked is what expect and capture look at; nil when there is nothing.
 	checked *assertions.Result
+	// failures are what the step itself did not find as it wants it, before
+	// anything that expect says.
+	failures []assertions.Failure
 	// exchange describes the request and its answer; nil when there was none.
 	exchange *exchange
 	// refused says that the platform refused a credential, which is an exit

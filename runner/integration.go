@@ -1,0 +1,298 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/cpi"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/httpx"
+	"iflowtest/internal/oauth"
+	"iflowtest/scenarios"
+)
+
+// paces keeps the requests of a run to each OData API within the limits of the
+// platform, for each user of each tenant. It is safe for concurrent use.
+type paces struct {
+	mu  sync.Mutex
+	all map[string]*cpi.Pace
+}
+
+// of gives the pace of a user at an API.
+func (p *paces) of(root, user string) *cpi.Pace {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := root + " " + user
+	if p.all == nil {
+		p.all = map[string]*cpi.Pace{}
+	}
+	if p.all[key] == nil {
+		p.all[key] = cpi.NewPace()
+	}
+	return p.all[key]
+}
+
+// integration is the OData API as one step speaks to it.
+type integration struct {
+	*cpi.Client
+	// last is the newest answer, for the report; nil: there is none yet.
+	last *exchange
+}
+
+// integration gives the API that a credential belongs to.
+func (x *execution) integration(named *credential) (*integration, *trouble) {
+	cr := named
+	if named.made {
+		real, t := x.credential(named)
+		if t != nil {
+			return nil, t
+		}
+		cr = real
+	}
+	root := apiRoot(&x.session.plan.target, cr)
+	if root == "" {
+		return nil, &trouble{class: classStep, problem: Problem{
+			Type: TypeCredential, Message: fmt.Sprintf("the credential %q has no url, and the environment no target.api: nobody knows where the OData API is", cr.Name),
+			Cure: "give target.api, or a service key of plan api",
+		}}
+	}
+	api := &integration{}
+	api.Client = cpi.New(x.session.client, cpi.Config{
+		Root: root,
+		Token: func(ctx context.Context, refused oauth.Token) (oauth.Token, error) {
+			if refused.Value.IsZero() {
+				return x.token(ctx, cr)
+			}
+			x.log().Debug("the token was refused; asking for a new one", "credential", cr.Name)
+			return x.session.tokens.Renew(ctx, cr.Credential, refused)
+		},
+		Pace: x.session.paces.of(root, cr.ClientID),
+		Answered: func(r *httpx.Response) {
+			x.learnAnswer(r.Header)
+			x.clock.hear(r.Header, time.Now())
+			api.last = fromResponse(r)
+		},
+		Waiting: func(reason string, d time.Duration) {
+			x.log().Info("cloud integration", "waiting", d, "because", reason)
+		},
+		Learned: x.session.redactor.Add,
+	})
+	return api, nil
+}
+
+// apiRoot gives the root of the OData API: target.api, else the credential's
+// URL with /api/v1; empty: neither is known.
+func apiRoot(t *target, cr *credential) string {
+	if t.api != "" || cr.base == "" {
+		return t.api
+	}
+	return strings.TrimSuffix(cr.base, cpi.Path) + cpi.Path
+}
+
+// api checks what a step that speaks to the OData API needs, and gives its
+// credential.
+func (c *stepCompiler) api(body *scenarios.Node) *credential {
+	n := body.Get("credential")
+	cr := c.use(n)
+	if !c.o.Check && cr.TokenURL != "" && !cr.made && apiRoot(&c.plan.target, cr) == "" {
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidURL, "nobody knows where the OData API is: the environment has no target.api, and the credential %q no url", n.Text).
+			WithHint("choose an environment with -e, or use --sandbox"))
+	}
+	return cr
+}
+
+// fromIntegration turns an error of the OData API into trouble.
+func fromIntegration(ctx context.Context, err error) *trouble {
+	e, ok := errors.AsType[*cpi.Error](err)
+	if !ok {
+		return fromOAuth(ctx, err)
+	}
+	if t := ended(ctx); t != nil {
+		t.err = err
+		return t
+	}
+	t := &trouble{class: classUnknown, err: err, problem: Problem{Type: TypePlatform, Message: e.Message, Cure: e.Cure}}
+	switch e.Kind {
+	case cpi.KindNetwork, cpi.KindRefusedOrigin:
+		t.problem.Type = TypeNetwork
+	case cpi.KindTLS:
+		t.problem.Type = TypeTLS
+	case cpi.KindTimeout:
+		t.problem.Type = TypeTimeout
+	case cpi.KindInterrupted:
+		t.class, t.problem.Type = classInterrupted, TypeInterrupted
+	case cpi.KindUnauthorized, cpi.KindForbidden:
+		t.class, t.problem.Type = classCredential, TypeCredential
+	case cpi.KindRefused, cpi.KindNotFound, cpi.KindRequest:
+		t.class = classStep
+	}
+	return t
+}
+
+// ended gives what the wait of a step for the platform came to when its time
+// was up, or t when something else ended it.
+func (a *integration) ended(ctx context.Context, t *trouble, what, cure string) (*result, *trouble) {
+	r := &result{exchange: a.last}
+	e := ended(ctx)
+	if e == nil || e.problem.Type != TypeTimeout {
+		return r, t
+	}
+	e.problem.Message += ": " + what
+	e.problem.Cure = cure
+	return r, e
+}
+
+// clock is the clock of the tenant, as far as one execution knows it.
+type clock struct {
+	// began is when the execution began by the local clock, tenant the latest
+	// moment by the tenant's that was surely not after it; zero: nothing has
+	// been heard from the tenant yet.
+	began, tenant time.Time
+}
+
+// hear takes the time from an answer of the tenant that arrived at a local
+// time. The first one counts. Date has whole seconds, rounded down (RFC 9110
+// 6.6.1), and was set before the answer arrived: what comes out is a little too
+// early, never too late.
+func (c *clock) hear(h http.Header, arrived time.Time) {
+	if !c.tenant.IsZero() {
+		return
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		c.tenant = date.Add(-arrived.Sub(c.began))
+	}
+}
+
+// start gives when the execution began by the tenant's clock, else by the local
+// one.
+func (c *clock) start() time.Time {
+	if c.tenant.IsZero() {
+		return c.began
+	}
+	return c.tenant
+}
+
+// hearTenant takes the time from the answer that a step got, when it came from
+// the tenant.
+func (x *execution) hearTenant(e *exchange) {
+	if e == nil || e.header == nil || !x.clock.tenant.IsZero() {
+		return
+	}
+	origin, err := httpx.Origin(e.url)
+	if err != nil {
+		return
+	}
+	ofTenant := x.session.plan.target.origins[origin]
+	for _, cr := range x.scenario.credentials {
+		base, err := httpx.Origin(cr.base)
+		ofTenant = ofTenant || err == nil && base == origin
+	}
+	if ofTenant {
+		x.clock.hear(e.header, time.Now())
+	}
+}
+
+// needed evaluates a text that may not be empty.
+func (x *execution) needed(t *expression.Template, what string) (string, *trouble) {
+	text, err := t.Text(x.values)
+	if err != nil {
+		return "", fromExpression(err)
+	}
+	if strings.TrimSpace(text) == "" {
+		return "", fromExpression(fmt.Errorf("%s is empty", what))
+	}
+	return text, nil
+}
+
+// The most of an error information that a failure shows, in lines and in bytes
+// of one.
+const (
+	maxErrorLines = 40
+	maxErrorLine  = 1000
+)
+
+// errorLines gives an error information line by line, its secrets masked
+// before anything is cut.
+func (x *execution) errorLines(text string) []string {
+	var lines []string
+	for line := range strings.Lines(x.session.redactor.String(text)) {
+		if line = strings.TrimRight(line, "\r\n\t "); line == "" {
+			continue
+		}
+		if len(lines) == maxErrorLines {
+			return append(lines, fmt.Sprintf("… %d lines in all", strings.Count(text, "\n")+1))
+		}
+		lines = append(lines, cutText(line, maxErrorLine))
+	}
+	return lines
+}
+
+// cutText shortens a text to some n bytes, at the end of a character.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// firstLine gives what to add to a message: the first line of an error
+// information, or nothing.
+func firstLine(lines []string) string {
+	if len(lines) == 0 {
+		return ""
+	}
+	return ": " + cutText(lines[0], 300)
+}
+
+// wanted is a failure of a value that a step itself wants to have.
+func wanted(place assertions.Place, subject, want, got, message string, notes []string) assertions.Failure {
+	return assertions.Failure{Place: place, Subject: subject, Operator: "equals", Want: want, Got: got, Message: message, Notes: notes}
+}
+
+// maxNear is how many names are shown where none is near.
+const maxNear = 10
+
+// near says which of the names may be meant by one that does not exist.
+func near(name string, names []string) string {
+	if s := diag.Suggest(name, names); s != "" {
+		return fmt.Sprintf("did you mean %q?", s)
+	}
+	names = slices.Sorted(slices.Values(names))
+	if len(names) == 0 {
+		return ""
+	}
+	text := "there are " + strings.Join(names[:min(len(names), maxNear)], ", ")
+	if more := len(names) - maxNear; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// deployedNames gives the IDs of what is deployed, as far as they can be known.
+func (a *integration) deployedNames(ctx context.Context) []string {
+	artifacts, err := a.RuntimeArtifacts(ctx)
+	if err != nil {
+		return nil // it is only for a hint
+	}
+	names := make([]string, 0, len(artifacts))
+	for _, artifact := range artifacts {
+		names = append(names, artifact.ID)
+	}
+	return names
+}
+
+// looked is what expect and capture see of JSON that the platform gave.
+func (x *execution) looked(body string, started time.Time) *assertions.Result {
+	return &assertions.Result{Body: body, Duration: time.Since(started), Hide: x.session.redactor.String}
+}
+
+// joinLines puts lines into one text.
+func joinLines(lines []string) string { return strings.Join(lines, "\n") }

@@ -1,0 +1,272 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/cpi"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/httpx"
+	"iflowtest/scenarios"
+)
+
+func artifactKind() Kind {
+	return Kind{
+		Name:    "artifact",
+		Summary: "check, or deploy, an integration flow",
+		Doc: "The step looks at what is deployed under the ID: it must have the state, and the version when one is given. While the\n" +
+			"artifact is STARTING or STOPPING, the step waits. `deploy: true` deploys the active design-time version first, waits\n" +
+			"until it is built, and then until the runtime has it. When either fails, the failure holds the error information.\n" +
+			"`json` is the runtime artifact: `Id`, `Name`, `Version`, `Type`, `Status`, `DeployedBy`, `DeployedOn`, and\n" +
+			"`ErrorInformation` (a text, or null).",
+		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
+			{Name: "id", Shape: text(), Required: true, Doc: "the artifact's ID"},
+			{Name: "credential", Shape: text(), Required: true, Doc: "a credential of plan api"},
+			{Name: "state", Shape: enum(cpi.Started, cpi.Starting, cpi.Stopping, cpi.Failed), Default: cpi.Started, Doc: "the state it must have"},
+			{Name: "version", Shape: text(), Doc: "the version it must have"},
+			{Name: "deploy", Shape: boolean(), Default: "false", Doc: "deploy the design-time version first"},
+		}},
+		Example: `- artifact: {id: OrderIntake, credential: api, version: 1.0.0}
+  expect:
+    json: {Type: INTEGRATION_FLOW, Name: OrderIntake}
+`,
+		Subjects: []string{"json", "duration"},
+		Timeout:  provisioningTimeout,
+		title:    func(body *scenarios.Node) string { return titleOf("artifact", body, "id") },
+		compile:  compileArtifact,
+	}
+}
+
+// artifactAction looks at an integration flow, and deploys it before.
+type artifactAction struct {
+	id, version *expression.Template // version nil: any
+	credential  *credential
+	state       string
+	deploy      bool
+	// statePlace and versionPlace are where a failure stands.
+	statePlace, versionPlace assertions.Place
+}
+
+func compileArtifact(c *stepCompiler, body *scenarios.Node) action {
+	a := &artifactAction{
+		id: c.template(body.Get("id"), c.scope), credential: c.api(body),
+		state: cpi.Started, deploy: isTrue(body.Get("deploy")), statePlace: c.place(c.source.Pos),
+	}
+	if n := body.Get("state"); n != nil {
+		a.state, a.statePlace = n.Text, c.place(n.Pos())
+	}
+	if n := body.Get("version"); n != nil {
+		a.version, a.versionPlace = c.template(n, c.scope), c.place(n.Pos())
+	}
+	if fixed, ok := a.id.Constant(); ok && textOf(fixed) == "" {
+		c.diags = append(c.diags, diag.Errorf(body.Get("id").Pos(), diag.InvalidValue, "the ID of the artifact is empty"))
+	}
+	return a
+}
+
+// The waits between two looks at an artifact, and how long a runtime may still
+// show the deployment before the one that was just built.
+const (
+	artifactEvery = time.Second
+	artifactMax   = 10 * time.Second
+	staleLimit    = 30 * time.Second
+)
+
+// deployment is an artifact while a step waits for it.
+type deployment struct {
+	*artifactAction
+	x           *execution
+	api         *integration
+	id, version string
+	// before is what was deployed before the step deployed; zero: nothing.
+	before cpi.RuntimeArtifact
+	// built is when the build was done; zero: the step does not deploy.
+	built time.Time
+}
+
+func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	started := time.Now()
+	d := &deployment{artifactAction: a, x: x}
+	var t *trouble
+	if d.id, t = x.needed(a.id, "the ID of the artifact"); t != nil {
+		return nil, t
+	}
+	if a.version != nil {
+		if d.version, t = x.needed(a.version, "the version of the artifact"); t != nil {
+			return nil, t
+		}
+	}
+	if d.api, t = x.integration(a.credential); t != nil {
+		return nil, t
+	}
+	if a.deploy {
+		if r, t := d.build(ctx); r != nil || t != nil {
+			return r, t
+		}
+	}
+	found, r, t := d.await(ctx)
+	if r != nil || t != nil {
+		return r, t
+	}
+	return d.judge(ctx, found, started)
+}
+
+// build deploys the artifact and waits until it is built. A result means that
+// the build failed.
+func (d *deployment) build(ctx context.Context) (*result, *trouble) {
+	before, err := d.api.RuntimeArtifact(ctx, d.id)
+	if err != nil && !cpi.IsNotFound(err) {
+		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
+	}
+	d.before = before
+	task, err := d.api.Deploy(ctx, d.id)
+	if err != nil {
+		return d.refused(ctx, err)
+	}
+	status := cpi.BuildSuccess
+	for looks := 1; task != ""; looks++ {
+		status, err = d.api.BuildStatus(ctx, task)
+		// The task may appear some time after its number.
+		if cpi.IsNotFound(err) {
+			status, err = cpi.BuildDeploying, nil
+		}
+		if err != nil {
+			return d.api.ended(ctx, fromIntegration(ctx, err), d.building(task), "")
+		}
+		if status != cpi.BuildDeploying {
+			break
+		}
+		d.x.log().Info("waiting for the deployment", "artifact", d.id, "task", task, "state", status)
+		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
+			return d.api.ended(ctx, ended(ctx), d.building(task), "raise the timeout of the step, or look at the deployment in the tenant")
+		}
+	}
+	if status == cpi.BuildSuccess {
+		d.built = time.Now()
+		return nil, nil
+	}
+	lines := d.information(ctx)
+	return d.failed(wanted(d.statePlace, "deploy", cpi.BuildSuccess, status,
+		fmt.Sprintf("deploy: want %s, got %s%s", cpi.BuildSuccess, status, firstLine(lines)), lines)), nil
+}
+
+func (d *deployment) building(task string) string {
+	return fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", d.id, task, cpi.BuildDeploying)
+}
+
+// refused is a deployment that the platform does not begin.
+func (d *deployment) refused(ctx context.Context, err error) (*result, *trouble) {
+	r, t := &result{exchange: d.api.last}, fromIntegration(ctx, err)
+	e, ok := errors.AsType[*cpi.Error](err)
+	if !ok || e.Kind != cpi.KindNotFound && e.Kind != cpi.KindRefused {
+		return r, t
+	}
+	names, err := d.api.DesigntimeIDs(ctx)
+	for _, name := range names {
+		if err == nil && name == d.id {
+			return r, t // it exists: the reason is another
+		}
+	}
+	if hint := near(d.id, names); hint != "" {
+		t.problem.Message = fmt.Sprintf("the design time has no artifact %q; %s", d.id, hint)
+		t.problem.Cure = e.Message
+	}
+	return r, t
+}
+
+// await waits until the runtime has the artifact in a state that lasts. A
+// result means that it has none.
+func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *trouble) {
+	for looks := 1; ; looks++ {
+		found, err := d.api.RuntimeArtifact(ctx, d.id)
+		missing := cpi.IsNotFound(err)
+		state := found.Status
+		switch {
+		case missing && d.built.IsZero():
+			return found, d.missing(ctx), nil
+		case missing:
+			state = "not there yet"
+		case err != nil:
+			r, t := d.api.ended(ctx, fromIntegration(ctx, err), fmt.Sprintf("nothing is known of the artifact %q", d.id), "")
+			return found, r, t
+		case d.lasting(found):
+			return found, nil, nil
+		}
+		d.x.log().Info("waiting for the artifact", "artifact", d.id, "state", state)
+		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
+			r, t := d.api.ended(ctx, ended(ctx), fmt.Sprintf("the artifact %q is still %s, and %s is wanted", d.id, state, d.state), "raise the timeout of the step, or look at the artifact in the tenant")
+			return found, r, t
+		}
+	}
+}
+
+// lasting reports whether there is nothing to wait for.
+func (d *deployment) lasting(found cpi.RuntimeArtifact) bool {
+	stale := !d.built.IsZero() && !d.before.DeployedOn.IsZero() && found.DeployedOn.Equal(d.before.DeployedOn)
+	if stale && time.Since(d.built) < staleLimit {
+		return false
+	}
+	return found.Status == d.state || found.Status != cpi.Starting && found.Status != cpi.Stopping
+}
+
+// missing is the result where nothing is deployed under the ID.
+func (d *deployment) missing(ctx context.Context) *result {
+	message := fmt.Sprintf("the artifact %q is not deployed", d.id)
+	last := d.api.last
+	if hint := near(d.id, d.api.deployedNames(ctx)); hint != "" {
+		message += "; " + hint
+	}
+	d.api.last = last
+	return d.failed(wanted(d.statePlace, "state", d.state, "nothing", message, nil))
+}
+
+// failed is a result that has nothing to look at.
+func (d *deployment) failed(f assertions.Failure) *result {
+	return &result{exchange: d.api.last, failures: []assertions.Failure{f}}
+}
+
+// The looks at an error information that may come late (wire/sap.md 6.3).
+const (
+	informationLooks = 5
+	informationEvery = time.Second
+)
+
+// information gives the error information of the artifact, line by line.
+func (d *deployment) information(ctx context.Context) []string {
+	last := d.api.last
+	defer func() { d.api.last = last }()
+	for looks := 1; ; looks++ {
+		text, err := d.api.RuntimeError(ctx, d.id)
+		switch {
+		case err == nil && text != "":
+			return d.x.errorLines(text)
+		case looks == informationLooks && err != nil:
+			return []string{d.x.session.redactor.String("the error information could not be read: " + err.Error())}
+		case looks == informationLooks || httpx.Sleep(ctx, informationEvery) != nil:
+			return nil
+		}
+	}
+}
+
+// judge compares what is deployed with what is wanted.
+func (d *deployment) judge(ctx context.Context, found cpi.RuntimeArtifact, started time.Time) (*result, *trouble) {
+	var lines []string
+	if found.Status == cpi.Failed {
+		lines = d.information(ctx)
+	}
+	r := &result{exchange: d.api.last}
+	r.checked = d.x.looked(found.JSON(joinLines(lines)), started)
+	if found.Status != d.state {
+		r.failures = append(r.failures, wanted(d.statePlace, "state", d.state, found.Status,
+			fmt.Sprintf("state: want %s, got %s%s", d.state, found.Status, firstLine(lines)), lines))
+	}
+	if d.version != "" && found.Version != d.version {
+		r.failures = append(r.failures, wanted(d.versionPlace, "version", d.version, found.Version,
+			fmt.Sprintf("version: want %q, got %q", d.version, found.Version), nil))
+	}
+	return r, nil
+}

@@ -1,0 +1,334 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"iflowtest/assertions"
+	"iflowtest/internal/cpi"
+	"iflowtest/internal/diag"
+	"iflowtest/internal/expression"
+	"iflowtest/internal/httpx"
+	"iflowtest/scenarios"
+)
+
+// The keys of a message log that say which one is meant.
+const (
+	byID          = "id"
+	byCorrelation = "correlation-id"
+	byApplication = "application-message-id"
+	byArtifact    = "artifact"
+)
+
+func messageLogKind() Kind {
+	return Kind{
+		Name:    "message-log",
+		Summary: "wait for a message processing log, and look at it",
+		Doc: "Exactly one key says which log: the message ID (`capture: {mpl: {message-id: true}}` of the call gives it), a correlation\n" +
+			"ID, an application message ID, or an artifact, whose newest log since the scenario began is taken, by the clock of the\n" +
+			"tenant. In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
+			"with a final status. Another one than `wait-for` fails the step, and the failure holds the error information. A log that\n" +
+			"never comes is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
+			"none); paths that begin with `CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
+		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
+			{Name: byID, Shape: text(), Doc: "a message ID"},
+			{Name: byCorrelation, Shape: text(), Doc: "or a correlation ID"},
+			{Name: byApplication, Shape: text(), Doc: "or an application message ID"},
+			{Name: byArtifact, Shape: text(), Doc: "or an artifact: its newest log since the scenario began"},
+			{Name: "credential", Shape: text(), Required: true, Doc: "a credential of plan api"},
+			{Name: "wait-for", Shape: enum(cpi.Completed, cpi.Erroneous, cpi.Retry, cpi.Escalated, cpi.Cancelled, cpi.Discarded, cpi.Abandoned, cpi.Processing), Default: cpi.Completed, Doc: "the status it must reach"},
+		}},
+		Example: `- call: {POST: /http/import, credential: sender, json: {rows: 3}}
+  expect: {status: 202}
+  capture: {mpl: {message-id: true}}
+- name: the import has gone through
+  message-log: {id: "${mpl}", credential: api}
+  expect:
+    json: {IntegrationFlowName: AsyncImport}
+- name: a flow that fails says why
+  call: {POST: /http/broken, credential: sender, body: anything}
+  expect: {status: 500}
+  capture: {failed: {message-id: true}}
+- message-log: {id: "${failed}", credential: api, wait-for: FAILED}
+  expect:
+    json: {ErrorInformation: {contains: 503 Service Unavailable}}
+`,
+		Subjects: []string{"json", "body", "duration", "custom-headers", "attachments"},
+		Timeout:  2 * time.Minute,
+		title: func(body *scenarios.Node) string {
+			for _, key := range []string{byArtifact, byID, byCorrelation, byApplication} {
+				if n := body.Get(key); n != nil && n.Text != "" {
+					return "message-log " + n.Text
+				}
+			}
+			return "message-log"
+		},
+		compile: compileMessageLog,
+	}
+}
+
+// messageLogAction waits for a message processing log.
+type messageLogAction struct {
+	by         string // the key that says which
+	which      *expression.Template
+	credential *credential
+	status     string // that is waited for
+	place      assertions.Place
+	// details are the links of the log that json paths look at; headers and
+	// attachments say that the step looks at those.
+	details              []string
+	headers, attachments bool
+}
+
+func compileMessageLog(c *stepCompiler, body *scenarios.Node) action {
+	a := &messageLogAction{credential: c.api(body), status: cpi.Completed, place: c.place(c.source.Pos)}
+	for _, key := range []string{byID, byCorrelation, byApplication, byArtifact} {
+		n := body.Get(key)
+		switch {
+		case n == nil:
+		case a.by != "":
+			c.diags = append(c.diags, diag.Errorf(body.Key(key).Pos(), diag.SeveralKinds, "the message log is told by its %s already; one of the two is wanted", a.by))
+		default:
+			a.by, a.which = key, c.template(n, c.scope)
+			if fixed, ok := a.which.Constant(); ok && strings.TrimSpace(textOf(fixed)) == "" {
+				c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidValue, "%s of the message log is empty", key))
+			}
+		}
+	}
+	if a.by == "" {
+		c.diags = append(c.diags, diag.Errorf(body.Pos(), diag.MissingKey, "the step does not say which message log").
+			WithHint("one of id, correlation-id, application-message-id, artifact is wanted"))
+	}
+	if n := body.Get("wait-for"); n != nil {
+		a.status, a.place = n.Text, c.place(n.Pos())
+	}
+	c.links(a)
+	return a
+}
+
+// links notes which links of the log the step looks at.
+func (c *stepCompiler) links(a *messageLogAction) {
+	a.headers = c.source.Expect.Get("custom-headers") != nil
+	a.attachments = c.source.Expect.Get("attachments") != nil
+	var paths []string
+	for _, e := range c.source.Expect.Get("json").Entries() {
+		paths = append(paths, e.Key.Text)
+	}
+	for _, block := range []*scenarios.Node{c.source.Poll.Get("until"), c.source.Poll.Get("abort-if")} {
+		a.headers = a.headers || block.Get("custom-headers") != nil
+		a.attachments = a.attachments || block.Get("attachments") != nil
+		for _, e := range block.Get("json").Entries() {
+			paths = append(paths, e.Key.Text)
+		}
+	}
+	for _, e := range c.source.Capture.Entries() {
+		if n := e.Value.Get("json"); n != nil {
+			paths = append(paths, n.Text)
+		}
+	}
+	for _, link := range []string{"CustomHeaderProperties", "AdapterAttributes", "Attachments"} {
+		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, link) }) {
+			a.details = append(a.details, link)
+		}
+	}
+}
+
+// The waits between two looks for a log.
+const (
+	logEvery = 250 * time.Millisecond
+	logMax   = 5 * time.Second
+)
+
+// awaited is a message log while a step waits for it.
+type awaited struct {
+	*messageLogAction
+	x   *execution
+	api *integration
+	// value is that of the key by.
+	value string
+	// seen is the log as it was at last; zero: there was none. count is how
+	// many there are.
+	seen  cpi.MessageLog
+	count int
+	looks int
+	// hint is what may be wrong with an artifact that has no log.
+	hint string
+}
+
+func (a *messageLogAction) do(ctx context.Context, x *execution) (*result, *trouble) {
+	started := time.Now()
+	w := &awaited{messageLogAction: a, x: x}
+	var t *trouble
+	if w.value, t = x.needed(a.which, a.by+" of the message log"); t != nil {
+		return nil, t
+	}
+	if w.api, t = x.integration(a.credential); t != nil {
+		return nil, t
+	}
+	for {
+		w.looks++
+		over, err := w.look(ctx)
+		if err != nil {
+			return w.api.ended(ctx, fromIntegration(ctx, err), w.missed(), w.cure())
+		}
+		if over {
+			return w.judge(ctx, started)
+		}
+		x.log().Debug("waiting for the message log", w.by, w.value, "state", w.seen.Status, "looks", w.looks)
+		if httpx.Sleep(ctx, jittered(backoff(logEvery, logMax, 1.5, w.looks))) != nil {
+			return w.api.ended(ctx, ended(ctx), w.missed(), w.cure())
+		}
+	}
+}
+
+// look looks once. over says that there is nothing more to wait for.
+func (w *awaited) look(ctx context.Context) (over bool, err error) {
+	log, found, err := w.find(ctx)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		if w.by == byArtifact && w.looks == 1 {
+			w.suspect(ctx)
+		}
+		return false, nil
+	}
+	w.seen = log
+	return log.Status == w.status || cpi.IsFinal(log.Status), nil
+}
+
+// find gives the log, when there is one. An artifact's log that was found once
+// stays the one.
+func (w *awaited) find(ctx context.Context) (cpi.MessageLog, bool, error) {
+	id := w.seen.ID
+	if w.by == byID {
+		id = w.value
+	}
+	if id != "" {
+		log, err := w.api.MessageLog(ctx, id)
+		if cpi.IsNotFound(err) {
+			return log, false, nil
+		}
+		return log, err == nil, err
+	}
+	log, count, found, err := w.api.Newest(ctx, w.search())
+	// The clock of the tenant may be known only since this answer.
+	if found && w.by == byArtifact && log.Start.Before(w.x.clock.start()) {
+		found = false
+	}
+	w.count = count
+	return log, found, err
+}
+
+func (w *awaited) search() cpi.Search {
+	switch w.by {
+	case byCorrelation:
+		return cpi.Search{CorrelationID: w.value}
+	case byApplication:
+		return cpi.Search{ApplicationID: w.value}
+	}
+	return cpi.Search{Artifact: w.value, Discarded: w.status == cpi.Discarded, Since: w.x.clock.tenant}
+}
+
+// suspect finds out whether there is such an artifact at all.
+func (w *awaited) suspect(ctx context.Context) {
+	last := w.api.last
+	names := w.api.deployedNames(ctx)
+	w.api.last = last
+	if len(names) == 0 || slices.Contains(names, w.value) {
+		return
+	}
+	w.hint = fmt.Sprintf("no artifact %q is deployed", w.value)
+	if text := near(w.value, names); text != "" {
+		w.hint += "; " + text
+	}
+}
+
+// sought says what is looked for.
+func (w *awaited) sought() string {
+	switch w.by {
+	case byID:
+		return fmt.Sprintf("message log with the message ID %q", w.value)
+	case byCorrelation:
+		return fmt.Sprintf("message log with the correlation ID %q", w.value)
+	case byApplication:
+		return fmt.Sprintf("message log with the application message ID %q", w.value)
+	}
+	return fmt.Sprintf("message log of the artifact %q since %s (clock of the tenant)", w.value, w.x.clock.start().UTC().Format(time.RFC3339))
+}
+
+// missed says what the wait came to.
+func (w *awaited) missed() string {
+	if w.seen.ID == "" {
+		return fmt.Sprintf("there is no %s after %s", w.sought(), looks(w.looks))
+	}
+	return fmt.Sprintf("the %s is still %s after %s, and %s is wanted", w.sought(), w.seen.Status, looks(w.looks), w.status)
+}
+
+func (w *awaited) cure() string {
+	if w.seen.ID != "" {
+		return "raise the timeout of the step, or look at the message in the tenant"
+	}
+	if w.hint != "" {
+		return w.hint
+	}
+	return "check that the message reached the flow, and that its log level is not NONE; or raise the timeout of the step"
+}
+
+// judge compares the log with what is wanted.
+func (w *awaited) judge(ctx context.Context, started time.Time) (*result, *trouble) {
+	r := &result{exchange: w.api.last}
+	with, lines, err := w.follow(ctx)
+	if err != nil {
+		return r, fromIntegration(ctx, err)
+	}
+	r.checked = w.x.looked(w.seen.JSON(with), started)
+	if w.seen.Status != w.status {
+		notes := append([]string{w.about()}, lines...)
+		r.failures = append(r.failures, wanted(w.place, "wait-for", w.status, w.seen.Status,
+			fmt.Sprintf("message log %s: want %s, got %s%s", w.seen.ID, w.status, w.seen.Status, firstLine(lines)), notes))
+	}
+	return r, nil
+}
+
+// about says which log it is.
+func (w *awaited) about() string {
+	text := fmt.Sprintf("%s of %s", w.seen.ID, w.seen.Flow)
+	if !w.seen.Start.IsZero() {
+		text += ", started " + w.seen.Start.Format("2006-01-02T15:04:05.000Z07:00")
+	}
+	if w.count > 1 {
+		text += fmt.Sprintf(", the newest of %d", w.count)
+	}
+	return text
+}
+
+// follow reads what the log leads to, as far as the step looks at it, and the
+// error information of one that was not completed.
+func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []string, err error) {
+	last := w.api.last
+	defer func() { w.api.last = last }()
+	with = map[string]any{"ErrorInformation": nil}
+	if w.seen.Status != cpi.Completed && w.seen.Status != cpi.Processing {
+		text, err := w.api.MessageError(ctx, w.seen.ID)
+		switch {
+		case err != nil && w.seen.Status == w.status:
+			return nil, nil, err
+		case err != nil:
+			lines = w.x.errorLines("the error information could not be read: " + err.Error())
+		case text != "":
+			with["ErrorInformation"], lines = text, w.x.errorLines(text)
+		}
+	}
+	for _, link := range w.details {
+		rows, err := w.api.Details(ctx, w.seen.ID, link)
+		if err != nil {
+			return nil, nil, err
+		}
+		with[link] = rows
+	}
+	return with, lines, nil
+}
