@@ -411,3 +411,26 @@ func TestCleanupRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestSessionPlace: with the session of the cf command line the journal has the
+// platform of that session, so that a cleanup with another one does not take
+// what it names for gone.
+func TestSessionPlace(t *testing.T) {
+	r := &rig{t: t, dir: t.TempDir()}
+	r.write(".cf/config.json", `{"Target":"https://API.cf.EU10.hana.ondemand.com/","AccessToken":"bearer a.b.c","RefreshToken":"r",`+
+		`"OrganizationFields":{"GUID":"o1","Name":"acme"},"SpaceFields":{"GUID":"s1","Name":"dev"}}`)
+	f := &foundry{config: cf.Config{Home: r.dir}}
+	found, err := f.find(t.Context(), nil)
+	if want := (location{guid: "s1", api: "https://api.cf.eu10.hana.ondemand.com", in: "acme/dev"}); err != nil || found != want {
+		t.Errorf("%+v %v", found, err)
+	}
+	r.write(".cf/config.json", `{"Target":"https://api.cf.eu10.hana.ondemand.com","AccessToken":"bearer a.b.c","RefreshToken":"r"}`)
+	if _, err = f.find(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "cf target -o ORG -s SPACE") {
+		t.Errorf("%v", err)
+	}
+	for _, same := range []string{"api.example", "https://api.example/", "https://API.example:443", "https://api.example"} {
+		if got := plainAPI(same); got != "https://api.example" {
+			t.Errorf("%s: %s", same, got)
+		}
+	}
+}

@@ -92,20 +92,28 @@ func (x *execution) deletions() []*deletion {
 		}
 	}
 	for _, key := range list {
-		for _, d := range list {
-			if key.entry.Kind != kindKey || d.entry.Kind != kindInstance || d.entry.GUID == "" || d.entry.GUID != key.entry.Instance {
-				continue
-			}
-			if key.kept != "" && d.kept == "" {
-				// It would go with its instance.
-				d.kept = fmt.Sprintf("kept, as %s is kept; remove it with: %s", key.what, x.session.plan.cleanupCommand())
-			}
-			if d.kept == "" {
-				key.instance = d
-			}
+		if d := key.instanceIn(list); d != nil && key.kept != "" && d.kept == "" {
+			// It would go with its instance.
+			d.kept = fmt.Sprintf("kept, as %s is kept; remove it with: %s", key.what, x.session.plan.cleanupCommand())
+		}
+	}
+	for _, key := range list {
+		if d := key.instanceIn(list); d != nil && d.kept == "" {
+			key.instance = d
 		}
 	}
 	return list
+}
+
+// instanceIn gives the deletion of the instance that a key belongs to; nil:
+// there is none.
+func (d *deletion) instanceIn(list []*deletion) *deletion {
+	for _, other := range list {
+		if d.entry.Kind == kindKey && other.entry.Kind == kindInstance && other.entry.GUID != "" && other.entry.GUID == d.entry.Instance {
+			return other
+		}
+	}
+	return nil
 }
 
 // hurried gives a context that a signal ends some seconds later.

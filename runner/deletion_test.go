@@ -48,7 +48,7 @@ func TestDeletedWhateverHappens(t *testing.T) {
 }
 
 // panics is an action that makes a mistake.
-type panics struct{ action }
+type panics struct{}
 
 func (panics) do(context.Context, *execution) (*result, *trouble) { panic("a mistake") }
 
@@ -360,6 +360,27 @@ func TestKeepIsAboutTheScenario(t *testing.T) {
 		p := r.provision(t.Context(), "name: A\nsteps:\n  - include: {file: _platform.yaml, once: true}\n  - name: fails\n    wait: 1h\n    timeout: 1s\n", Options{})
 		if last := p.ends[len(p.ends)-1]; !strings.HasPrefix(last, "skip delete service instance smoke-RUN: kept, as keep is on-failure") {
 			t.Errorf("%q", p.ends)
+		}
+	})
+}
+
+// TestInterruptedKept: after a signal a key goes by itself when its instance is
+// kept for another one.
+func TestInterruptedKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(10*time.Second, func() { cancel(Interrupted()) })
+		kept := "  - service-key: {name: kept-key, instance: \"smoke-${run.id}\", keep: always}\n"
+		p := r.provision(ctx, strings.TrimSuffix(smoke, callStep)+kept+"  - name: waits\n    wait: 1h\n    timeout: 2h\n", Options{})
+		r.want(p.ends[3:], []string{
+			"error waits: interrupted: interrupted",
+			"skip delete service key kept-key of smoke-RUN: kept, as keep is always; remove it with: iflowtest cleanup --run RUN",
+			deletedKey,
+			"skip delete service instance smoke-RUN: kept, as service key kept-key of smoke-RUN is kept; remove it with: iflowtest cleanup --run RUN",
+		})
+		if state := r.state(); !strings.Contains(state, "kept-key") || strings.Contains(state, "smoke-key") {
+			t.Errorf("%s", state)
 		}
 	})
 }
