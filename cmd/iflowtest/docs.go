@@ -78,6 +78,7 @@ func reference(root *cobra.Command) ([]page, error) {
 		{"assertions.md", assertionsPage()},
 		{"expressions.md", expressionsPage()},
 		{"diagnostics.md", diagnosticsPage()},
+		{"gate.md", gatePage()},
 		{"sandbox.md", sandboxPage()},
 		{"scenario.schema.json", language},
 		{"events.schema.json", events},
@@ -161,7 +162,7 @@ func (m *markdown) flags(flags *pflag.FlagSet) {
 		}
 		value := f.DefValue
 		switch {
-		case f.Name == "parallel":
+		case f.Name == "parallel" && strings.HasPrefix(f.Usage, "how many scenarios"): // it depends on the machine
 			value = "CPUs × 4, at most 32"
 		case value == "[]" || value == "0s" || value == "false":
 			value = ""

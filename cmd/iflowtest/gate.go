@@ -12,7 +12,6 @@ import (
 
 	"iflowtest/internal/gate"
 	"iflowtest/internal/httpx"
-	"iflowtest/internal/report"
 	"iflowtest/runner"
 	"iflowtest/scenarios"
 )
@@ -71,9 +70,9 @@ without CSRF protection does process one.
 
 func gateChecksHelp() string {
 	var b strings.Builder
-	b.WriteString("The checks of each key, in this order:\n")
+	b.WriteString("The checks of each key, in this order:\n\n")
 	for _, c := range gate.Checks() {
-		fmt.Fprintf(&b, "  %-12s %s: %s\n", c.ID, c.Name, c.Doc)
+		fmt.Fprintf(&b, "    %-12s %s\n", c.ID, c.Name)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
@@ -107,7 +106,7 @@ func (f *gateFlags) check(g *global, args []string) error {
 
 // reportFlags are those of a run that writes the same reports.
 func (f *gateFlags) reportFlags() *runFlags {
-	return &runFlags{junit: f.junit, json: f.json, junitPlaces: "auto"}
+	return &runFlags{junit: f.junit, json: f.json, junitPlaces: "auto", github: f.github}
 }
 
 // gateKeys looks at service keys.
@@ -115,6 +114,7 @@ func (p *program) gateKeys(ctx context.Context, g *global, f *gateFlags, args []
 	if err := f.check(g, args); err != nil {
 		return err
 	}
+	p.err = p.guarded(p.err, f.github)
 	s, err := p.resolve(g)
 	if err != nil {
 		return err
@@ -148,29 +148,21 @@ func (p *program) gateKeys(ctx context.Context, g *global, f *gateFlags, args []
 // openGateReports opens the reports before the first request. What -q shows is
 // no report.
 func (p *program) openGateReports(g *global, f *gateFlags) (*reports, error) {
-	r, err := p.openReports(g, f.reportFlags())
-	if err != nil {
-		return nil, err
-	}
-	console := r.console
 	if g.quiet {
-		console = report.Tee()
+		return p.openAnnotated(f.reportFlags(), false)
 	}
-	if f.github {
-		console = report.Tee(console, gate.NewAnnotations(p.out))
-	}
-	r.console = console
-	return r, nil
+	return p.openReports(g, f.reportFlags())
 }
 
 // gated prints the table and gives the status.
 func (p *program) gated(g *global, f *gateFlags, r *reports, result *gate.Result, took time.Duration) error {
 	status := result.Summary.ExitStatus
 	var failed error
+	out := p.guarded(p.out, f.github)
 	if g.quiet {
-		failed = gate.WriteLine(p.out, result, took)
+		failed = gate.WriteLine(out, result, took)
 	} else {
-		failed = gate.WriteTable(p.out, result, p.color(g, p.out))
+		failed = gate.WriteTable(out, result, p.color(g, p.out))
 	}
 	if file, ok := p.getenv("GITHUB_STEP_SUMMARY"); ok && file != "" && f.github {
 		failed = errors.Join(failed, appendSummary(file, result))

@@ -107,6 +107,14 @@ func (v verdict) with(x *runner.Exchange) verdict {
 
 // noAnswer is the verdict of an error without a judgement.
 func noAnswer(err error) verdict {
+	v := unanswered(err)
+	if v.kind == runner.TypeTimeout {
+		v.cure = "try again later, and check whether the server is slow; the key was not judged"
+	}
+	return v
+}
+
+func unanswered(err error) verdict {
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		return unknown(problemType(e.Kind), e.Message, e.Cure)
 	}
@@ -130,6 +138,9 @@ func problemType(kind string) string {
 	}
 	return runner.TypeNetwork
 }
+
+// interrupted is why a check is skipped after a signal.
+const interrupted = "interrupted"
 
 // inspect asks every question of a key and sends the events.
 func (x *inspection) inspect(ctx context.Context, send func(*runner.Event)) {
@@ -157,6 +168,9 @@ func (x *inspection) inspect(ctx context.Context, send func(*runner.Event)) {
 		send(&end)
 	}
 	end := base
+	if v := x.verdict(); x.outcome == runner.Pass && (v == NotAsked || v == Interrupted) {
+		x.outcome, end.Reason = runner.Skip, string(v)
+	}
 	end.Event, end.Outcome, end.DurationMs = runner.ScenarioEnd, x.outcome, milliseconds(time.Since(started))
 	send(&end)
 }
@@ -165,9 +179,9 @@ func (x *inspection) inspect(ctx context.Context, send func(*runner.Event)) {
 // interrupted, or when some key of the run cannot be used.
 func (x *inspection) ask(ctx context.Context, c check) verdict {
 	switch {
-	case c.id == checkKey:
 	case ctx.Err() != nil:
-		return skipped("interrupted")
+		return skipped(interrupted)
+	case c.id == checkKey:
 	case x.in.Unread != nil:
 		return skipped("the key could not be read")
 	case len(x.problems) > 0:

@@ -129,7 +129,7 @@ func (x *inspection) judgeKey(context.Context) verdict {
 	}
 	v := verdict{
 		outcome: runner.Fail, status: runner.ExitInvalid, message: place + x.problems[0], notes: x.problems[1:], line: x.line, column: x.column,
-		cure: "take the service key as the cockpit shows it (Instances and Subscriptions, the instance, Service Keys, View) or as cf service-key prints it",
+		cure: "copy all of it anew: in the cockpit under Instances and Subscriptions, the instance, Service Keys, View; or with cf service-key",
 	}
 	return v
 }

@@ -106,7 +106,7 @@ func (x *inspection) verdict() Verdict {
 		return Invalid
 	case status != runner.ExitOK:
 		return Unknown
-	case slices.ContainsFunc(x.verdicts, func(c checked) bool { return c.reason == "interrupted" }):
+	case slices.ContainsFunc(x.verdicts, func(c checked) bool { return c.reason == interrupted }):
 		return Interrupted
 	case x.g.Invalid():
 		return NotAsked

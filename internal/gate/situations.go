@@ -44,10 +44,10 @@ func goodKeys() []Situation {
 
 func keySituations() []Situation {
 	return []Situation{
-		{"the key is cut off", checkKey, useless, "ends in the middle of its JSON", "take the service key as the cockpit shows it"},
-		{"the key is no JSON", checkKey, useless, "is not JSON from here on", "take the service key as the cockpit shows it"},
-		{"the key lacks its client secret", checkKey, useless, "lacks clientsecret", "take the service key as the cockpit shows it"},
-		{"the key is the JSON of something else", checkKey, useless, "lacks clientid, clientsecret and tokenurl", "take the service key as the cockpit shows it"},
+		{"the key is cut off", checkKey, useless, "ends in the middle of its JSON", "copy all of it anew: in the cockpit"},
+		{"the key is no JSON", checkKey, useless, "is not JSON from here on", "copy all of it anew: in the cockpit"},
+		{"the key lacks its client secret", checkKey, useless, "lacks clientsecret", "copy all of it anew: in the cockpit"},
+		{"the key is the JSON of something else", checkKey, useless, "lacks clientid, clientsecret and tokenurl", "copy all of it anew: in the cockpit"},
 		{"the key has an external certificate and no private key", checkKey, useless, `has a certificate and no "key"`, "declare the credential in an environment"},
 		{"the private key is encrypted, and there is no password", checkKey, useless, "the private key is encrypted, and no password is given", "key-password"},
 		{"the certificate is cut off", checkKey, useless, "cannot be read", "export the certificate again"},
@@ -62,7 +62,7 @@ func endpointSituations() []Situation {
 		{"the token host does not resolve", checkEndpoint, cannot, "does not resolve", "check subdomain and region in token-url"},
 		{"the token server is down", checkEndpoint, cannot, "connection refused", ""},
 		{"the certificate of the token server is not trusted", checkEndpoint, cannot, "TLS", ""},
-		{"the token server does not answer in time", checkEndpoint, cannot, "limit of 1m0s for the token request", ""},
+		{"the token server does not answer in time", checkEndpoint, cannot, "limit of 1m0s for the token request", "check whether the server is slow"},
 	}
 }
 
