@@ -123,6 +123,13 @@ func (l *issueList) add(i *issue) {
 	}
 }
 
+// lead puts an issue before all others.
+func (l *issueList) lead(i *issue) {
+	l.kept = append([]*issue{i}, l.kept...)
+	l.total++
+}
+
+// join adds the issues of another list.
 func (l *issueList) join(m *issueList) {
 	hidden := m.total - len(m.kept)
 	for _, i := range m.kept {
@@ -351,13 +358,14 @@ func (a *annotations) issueText(sum *runner.Summary) string {
 		return ""
 	}
 	var b strings.Builder
-	shown := a.errors
-	if left := leftBehind(sum); left != nil {
-		shown.kept = append([]*issue{left}, shown.kept...)
-		shown.total++
+	errors, warnings := a.errors, a.warnings
+	if left := leftBehind(sum); left != nil && sum.ExitStatus == runner.ExitOK {
+		warnings.lead(left) // it was to be kept
+	} else if left != nil {
+		errors.lead(left)
 	}
-	a.writeIssues(&b, "error", &shown)
-	a.writeIssues(&b, "warning", &a.warnings)
+	a.writeIssues(&b, "error", &errors)
+	a.writeIssues(&b, "warning", &warnings)
 	return b.String()
 }
 

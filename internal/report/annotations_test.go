@@ -102,6 +102,17 @@ func TestAnnotationsBounded(t *testing.T) {
 	}
 }
 
+// TestAnnotationsKept has a run that passed and keeps something on purpose.
+func TestAnnotationsKept(t *testing.T) {
+	out, _ := annotationsOf(t, AnnotationOptions{Agent: GitHub}, []*runner.Event{
+		{Event: runner.RunEnd, Time: at(10), Summary: &runner.Summary{LeftBehind: []string{"a", "b"}, CleanupCommand: "iflowtest cleanup"}},
+	})
+	want := "::warning title=2 resources left behind::a, b%0Aremove with: iflowtest cleanup\n"
+	if out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
 func TestAnnotationsFolder(t *testing.T) {
 	out, _ := annotationsOf(t, AnnotationOptions{Agent: GitHub, Folder: "tests/api"}, inOrder())
 	if !strings.Contains(out, "file=tests/api/scenarios/orders.yaml,line=21,col=9,") {
