@@ -193,6 +193,10 @@ type gateSources struct {
 	http        httpx.Options
 	inputs      []gate.Input
 	closers     []func()
+	// What Cloud Foundry is reached with.
+	suite   *scenarios.Suite
+	target  *scenarios.Environment
+	options runner.Options
 }
 
 func (k *gateSources) close() {
@@ -208,7 +212,7 @@ func (k *gateSources) collect(ctx context.Context, args []string) error {
 	if err := k.local(args); err != nil {
 		return err
 	}
-	access, err := k.access(ctx, len(args) == 0)
+	access, err := k.access(ctx, len(args) == 0, len(stored) > 0)
 	if err != nil {
 		return err
 	}
@@ -227,7 +231,7 @@ func (k *gateSources) collect(ctx context.Context, args []string) error {
 
 // access reads the environment, and starts the sandbox where its keys are
 // wanted.
-func (k *gateSources) access(ctx context.Context, all bool) (*runner.Access, error) {
+func (k *gateSources) access(ctx context.Context, all, stored bool) (*runner.Access, error) {
 	suite, environment, diags, err := scenarios.Load(nil, scenarios.LoadOptions{Root: k.g.root, Environment: k.g.env})
 	if err != nil {
 		return nil, err
@@ -235,22 +239,32 @@ func (k *gateSources) access(ctx context.Context, all bool) (*runner.Access, err
 	o := runner.Options{
 		Version: version(), Env: k.s.getenv, Vars: k.s.vars, Redactor: k.p.redactor, Unredacted: k.p.unredacted, Log: k.s.log,
 	}
+	var ca []byte
 	if k.g.sandbox {
 		environment = &scenarios.Environment{Name: "sandbox"}
-		if all {
+		if all || stored {
 			tenant, err := k.p.startSandbox(ctx, k.g)
 			if err != nil {
 				return nil, err
 			}
 			k.closers = append(k.closers, tenant.close)
 			environment = tenant.environment
-			k.issued(tenant)
+			if all {
+				k.issued(tenant)
+			}
+			if ca, err = tenant.CA(); err != nil {
+				return nil, &exitError{status: runner.ExitUnknown, message: "the sandbox has no authority: " + err.Error()}
+			}
 		}
 		o.Sandbox = environment
 	}
+	k.suite, k.target, k.options = suite, environment, o
 	access, more, err := runner.OpenAccess(suite, environment, o)
 	if diags = append(diags, more...); len(diags) > 0 {
 		k.p.diagnostics(diags, suite.Sources, k.p.color(k.g, k.p.err))
+	}
+	if access != nil && ca != nil {
+		access.HTTP.CA = ca
 	}
 	return access, errors.Join(err, invalidEnvironment(diags))
 }

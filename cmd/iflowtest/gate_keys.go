@@ -171,11 +171,20 @@ func checkStored(arg string) error {
 // told with its name, and does not keep the others from being looked at; a name
 // that does not exist is wrong usage.
 func (k *gateSources) platform(ctx context.Context, stored []string) error {
-	platform, stop, err := k.p.openPlatform(ctx, k.g, k.s)
-	if err != nil {
+	if k.target == nil {
+		return usage("no environment is chosen; choose one with -e, or use --sandbox")
+	}
+	platform, diags, err := runner.OpenPlatform(k.suite, k.target, k.options)
+	if platform != nil {
+		// Before the sandbox, which waits for the last connection.
+		k.closers = append([]func(){platform.Close}, k.closers...)
+	}
+	if len(diags) > 0 {
+		k.p.diagnostics(diags, k.suite.Sources, k.p.color(k.g, k.p.err))
+	}
+	if err := errors.Join(err, invalidEnvironment(diags)); err != nil {
 		return err
 	}
-	k.closers = append(k.closers, stop)
 	for _, arg := range stored {
 		instance, key, _ := strings.Cut(strings.TrimPrefix(arg, fromCF), "/")
 		in := gate.Input{Name: k.unique(instance + "/" + key), File: arg}

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -206,6 +208,55 @@ func TestGateIgnoresInsecure(t *testing.T) {
 	}
 	if status, out := run("ca.yaml"); status != 5 || !asked {
 		t.Errorf("with the authority: exit status %d, want 5 after a request (%v)\n%s", status, asked, out)
+	}
+}
+
+// TestGateCertificates: keys with a certificate of an environment are good,
+// written out or as service keys, the private key encrypted or not.
+func TestGateCertificates(t *testing.T) {
+	tenant := served(t)
+	environmentOf(t, tenant)
+	control(t, tenant, http.MethodPost, "/_sandbox/keys", `{"instance":"sandbox-rt","name":"certified","parameters":{"key-type":"certificate","validity":20}}`, nil)
+	var document struct {
+		OAuth struct{ ClientID, Certificate, Key, TokenURL string } `json:"oauth"`
+	}
+	keys := tenant.Keys()
+	key := keys[len(keys)-1].JSON
+	decode(t, key, &document)
+	ca, err := tenant.CA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode([]byte(document.OAuth.Key))
+	//lint:ignore SA1019 it is what openssl rsa -aes256 writes
+	locked, err := x509.EncryptPEMBlock(rand.Reader, block.Type, block.Bytes, []byte("opens-4711"), x509.PEMCipherAES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := document.OAuth
+	for name, text := range map[string]string{
+		"ca.pem": string(ca), "cert.pem": o.Certificate, "key.pem": o.Key, "locked.pem": string(pem.EncodeToMemory(locked)), "key.json": string(key),
+	} {
+		write(t, name, text)
+	}
+	write(t, "certs.yaml", fmt.Sprintf(`target: {tls: {ca: ca.pem}}
+credentials:
+  whole: {service-key: key.json}
+  written: {token-url: %q, client-id: %q, certificate: cert.pem, key: key.pem}
+  locked: {token-url: %[1]q, client-id: %[2]q, certificate: cert.pem, key: locked.pem, key-password: "${env.PASSWORD}"}
+`, o.TokenURL, o.ClientID))
+	for _, c := range []struct {
+		password, days string
+		want           int
+	}{{"opens-4711", "19", 0}, {"opens-4711", "30", 6}, {"wrong-4711", "0", 3}} {
+		var out, log bytes.Buffer
+		p := &program{in: strings.NewReader(""), out: &out, err: &log, redactor: secret.NewRedactor(), environ: []string{"PASSWORD=" + c.password}}
+		if status := p.run(t.Context(), []string{"gate", "-e", "certs.yaml", "--min-days", c.days}); status != c.want {
+			t.Errorf("password %s, --min-days %s: exit status %d, want %d\n%s%s", c.password, c.days, status, c.want, out.String(), log.String())
+		}
+		if c.want == 0 && strings.Count(out.String(), " fine\n") != 3 {
+			t.Errorf("not every key is fine:\n%s", out.String())
+		}
 	}
 }
 

@@ -35,13 +35,11 @@ const (
 // fake is a token server and a runtime, in memory: it answers what the sandbox
 // never does.
 type fake struct {
-	t    *testing.T
-	key  *ecdsa.PrivateKey
-	host string // what is not the token host or the runtime: an error
-	mu   sync.Mutex
-	// asked counts the token requests, last is when the last token was got.
+	t   *testing.T
+	key *ecdsa.PrivateKey
+	mu  sync.Mutex
+	// asked counts the token requests, granted the tokens.
 	asked, granted int
-	paths          []string
 
 	// answer replaces the answer of the token endpoint; false: it did not.
 	answer func(n int, w http.ResponseWriter, r *http.Request) bool
@@ -78,7 +76,6 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	host := r.URL.Hostname()
 	f.mu.Lock()
-	f.paths = append(f.paths, r.URL.Path)
 	err := f.lost[host]
 	f.mu.Unlock()
 	if err != nil {
