@@ -320,6 +320,26 @@ func TestCertificateThatDoesNotHold(t *testing.T) {
 	}
 }
 
+// A certificate is shown only where a token would be, also when the URL is not
+// known before the run.
+func TestCertificateStaysAtItsOrigins(t *testing.T) {
+	m := newMutual(t)
+	for url, want := range map[string]string{
+		"https://127.0.0.1:1/x":                      `error s: credential: the credential "own" is not sent to https://127.0.0.1:1, which is not one of its origins`,
+		strings.Replace(m.URL, "https:", "http:", 1): `is plain http, where no certificate can be shown`,
+	} {
+		m.env["URL"] = url
+		ends, _, status := m.run(goodCertificate, `
+- set: {url: "${env.URL}"}
+- name: s
+  call: {GET: "${url}", credential: own, auth: certificate}
+`)
+		if len(ends) != 2 || !strings.Contains(ends[1], want) || status == ExitOK {
+			t.Errorf("status %d: %q, want %q", status, ends, want)
+		}
+	}
+}
+
 func TestTokenBoundToAnotherCertificate(t *testing.T) {
 	m := newMutual(t)
 	m.bound = "another"

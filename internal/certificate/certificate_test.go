@@ -173,7 +173,8 @@ func TestInspect(t *testing.T) {
 		{"root before the middle", leaf + root + middle, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, `number 2 is "CN=Root CA,O=SAP SE,C=DE"; want "CN=Client CA,O=SAP SE,C=DE", which signed number 1`}}},
 		{"hole in the chain", leaf + root, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, `"CN=Root CA,O=SAP SE,C=DE" did not sign "CN=smoke-key,O=SAP SE,C=DE"`}}},
 		{"stranger in the chain", leaf + middle + stranger, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, `"CN=Stranger,O=SAP SE,C=DE" did not sign "CN=Client CA`}}},
-		{"twice", leaf + leaf, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, "the chain is broken"}}},
+		{"twice", leaf + leaf, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, `the chain has "CN=smoke-key,O=SAP SE,C=DE" twice`}}},
+		{"root twice", leaf + middle + root + root, private, "", "", testNow(), []wanted{{certificate.CheckOrder, fault, `the chain has "CN=Root CA,O=SAP SE,C=DE" twice`}}},
 
 		{"not yet", leaf, private, "", "", f.leaf.certificate.NotBefore.Add(-time.Hour), []wanted{{certificate.CheckNotBefore, unusable, "the certificate is valid only from 2026-10-21T12:00:00Z"}}},
 		{"just issued", leaf, private, "", "", f.leaf.certificate.NotBefore.Add(-30 * time.Second), nil},

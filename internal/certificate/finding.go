@@ -264,6 +264,8 @@ func (i *Identity) unsigning() int {
 func (i *Identity) disorder(first int, sorted, rest []*x509.Certificate) Finding {
 	f := Finding{Check: CheckOrder, Severity: Fault, Cure: "put the certificate of the client first, then the one that signed it, and so on; nothing else"}
 	switch {
+	case len(rest) > 0 && slices.ContainsFunc(sorted, rest[0].Equal):
+		f.Message = fmt.Sprintf("the chain has %q twice", Subject(rest[0]))
 	case len(rest) > 0:
 		f.Message = fmt.Sprintf("the chain is broken: %q did not sign %q", Subject(rest[0]), Subject(sorted[len(sorted)-1]))
 	case first > 0:
