@@ -63,14 +63,6 @@ type Evidence struct {
 	Now time.Time
 }
 
-// Verify tells whether a token obtained at tokenURL holds, as [Verifier.Judge]
-// does, by the clock of this machine and without regard to what the token is
-// bound to.
-func (v *Verifier) Verify(ctx context.Context, tokenURL, token string, now time.Time) error {
-	_, err := v.judge(ctx, tokenURL, token, clocks{now: now}, nil)
-	return err
-}
-
 // Judge tells whether a token holds: its algorithm is one of RS256 to RS512,
 // PS256 to PS512, ES256 to ES512, its signature matches a key that the issuer
 // publishes, the time lies between nbf, iat (a minute of difference allowed) and
@@ -93,11 +85,7 @@ func (v *Verifier) Verify(ctx context.Context, tokenURL, token string, now time.
 func (v *Verifier) Judge(ctx context.Context, e Evidence) (remark string, err error) {
 	c := clocks{now: e.Now}
 	c.skew, c.known = clockSkew(e.Answer)
-	return v.judge(ctx, e.Credential.TokenURL, e.Token, c, &e.Credential)
-}
-
-// judge is Judge; without a credential the binding is not looked at.
-func (v *Verifier) judge(ctx context.Context, tokenURL, token string, c clocks, bound *Credential) (string, error) {
+	tokenURL, token := e.Credential.TokenURL, e.Token
 	j, err := Decode(token)
 	if err != nil {
 		return "", &Invalid{err.Error()}
@@ -110,8 +98,8 @@ func (v *Verifier) judge(ctx context.Context, tokenURL, token string, c clocks, 
 		return "", &Invalid{err.Error()}
 	}
 	remark, certain, unsure := c.judge(j, tokenURL)
-	if certain == nil && bound != nil {
-		certain = judgeBinding(j, *bound)
+	if certain == nil {
+		certain = judgeBinding(j, e.Credential)
 	}
 	err = v.verifySignature(ctx, tokenURL, j, signed)
 	if _, unknown := errors.AsType[*Error](err); unknown && certain != nil && ctx.Err() == nil {
