@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iflowtest/internal/cf"
+	"iflowtest/internal/destination"
 )
 
 // CleanupOptions say what to clean up. The zero value removes what dead runs
@@ -78,6 +79,11 @@ type cleaner struct {
 	alive, dead map[string]bool
 	// seen are the GUIDs that were dealt with.
 	seen map[string]bool
+	// destination is the client of the destination service, noDestination why
+	// there is none; both once service is done.
+	service       sync.Once
+	destination   *destination.Client
+	noDestination error
 }
 
 // Cleanup removes what killed runs left behind: what the journals of dead runs
@@ -169,6 +175,12 @@ func (c *cleaner) journal(ctx context.Context, j *recordedJournal) {
 // stays says why what a journal names is not to be removed.
 func (c *cleaner) stays(f *found) (stays bool, why string) {
 	e := f.entry
+	if e.Kind == kindDestination {
+		if why := c.elsewhere(e); why != "" {
+			return true, why
+		}
+		e.API, e.Space = c.place.api, c.place.guid
+	}
 	switch {
 	case e.API != c.place.api:
 		return true, "it is at " + e.API + "; choose the environment of that platform with -e"
@@ -183,7 +195,7 @@ func (c *cleaner) stays(f *found) (stays bool, why string) {
 // removeAll removes resources, the keys first, and reports them in the order
 // of the list.
 func (c *cleaner) removeAll(ctx context.Context, list []*found) {
-	for _, kind := range []string{kindKey, kindInstance} {
+	for _, kind := range []string{kindDestination, kindKey, kindInstance} {
 		var now []*found
 		for _, f := range list {
 			if f.Kind == kind && !f.stays {
@@ -213,6 +225,10 @@ func (c *cleaner) remove(ctx context.Context, f *found) {
 	limited, cancel := context.WithTimeoutCause(ctx, deletionTimeout, &limit{"deletion timeout", deletionTimeout})
 	defer cancel()
 	e := f.entry
+	if e.Kind == kindDestination {
+		c.removeDestination(limited, f)
+		return
+	}
 	p, err := e.await(limited, c.client, c.until)
 	switch {
 	case err != nil:

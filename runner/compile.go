@@ -16,6 +16,7 @@ import (
 	"unicode"
 
 	"iflowtest/assertions"
+	"iflowtest/internal/destination"
 	"iflowtest/internal/diag"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/secret"
@@ -104,6 +105,8 @@ type Plan struct {
 	shared []*shared
 	// lost is what Options.Failed names and the files do not hold.
 	lost []Identity
+	// destinations is the key of the destination service; nil: no step needs it.
+	destinations *destination.Key
 	// foundry is the Cloud Foundry of the target; nil: no step needs it.
 	foundry  *foundry
 	target   target

@@ -153,7 +153,7 @@ func (d *deletion) run(signals, ctx context.Context, s *session) {
 	}
 	var found bool
 	found, d.err = s.remove(limited, d.entry)
-	d.absent = d.err == nil && !found && d.entry.GUID == ""
+	d.absent = d.err == nil && !found && d.entry.Op == opIntent
 }
 
 // succeeded reports whether a deletion that may be done came to its end; only
@@ -171,7 +171,7 @@ func (d *deletion) succeeded() bool {
 // to exist.
 func (d *deletion) neverWas() bool {
 	_, foreign := errors.AsType[*foreignError](d.err)
-	return foreign && d.entry.GUID == ""
+	return foreign && d.entry.Op == opIntent
 }
 
 // deleting makes an event of a deletion.
@@ -264,6 +264,9 @@ func (s *session) leave(what string) {
 // One whose GUID is not known, as the answer to its creation was lost, may
 // appear late. found is false when there was none.
 func (s *session) remove(ctx context.Context, e entry) (found bool, err error) {
+	if e.Kind == kindDestination {
+		return e.removeDestination(ctx, s.destinations())
+	}
 	client, _, t := s.foundry(ctx)
 	if t != nil {
 		return false, t.err
@@ -420,8 +423,11 @@ func isKind(err error, kind cf.Kind) bool {
 }
 
 func wordsOf(kind string) string {
-	if kind == kindKey {
+	switch kind {
+	case kindKey:
 		return "service key"
+	case kindDestination:
+		return "destination"
 	}
 	return "service instance"
 }

@@ -61,7 +61,7 @@ func (e entry) same(o entry) bool { return e.ID == o.ID }
 
 // usable reports whether the entry speaks of a resource of the run.
 func (e entry) usable(run string) bool {
-	return e.Run == run && e.ID > 0 && (e.Kind == kindInstance || e.Kind == kindKey) && e.Name != "" &&
+	return e.Run == run && e.ID > 0 && (e.Kind == kindInstance || e.Kind == kindKey || e.Kind == kindDestination) && e.Name != "" &&
 		slices.Contains([]string{opIntent, opCreated, opRemoved, opKept}, e.Op)
 }
 

@@ -20,6 +20,8 @@ type Platform struct {
 	tokens  *oauth.Source
 	foundry *foundry
 	plan    *Plan
+	// compiler knows the rest of the environment.
+	compiler *compiler
 }
 
 // OpenPlatform compiles the part of an environment that says where Cloud
@@ -45,7 +47,7 @@ func OpenPlatform(suite *scenarios.Suite, environment *scenarios.Environment, o 
 		_ = c.plan.Close()
 		return nil, c.diags, &UsageError{err.Error()}
 	}
-	p := &Platform{o: c.o, http: client, foundry: c.plan.foundry, plan: c.plan}
+	p := &Platform{o: c.o, http: client, foundry: c.plan.foundry, plan: c.plan, compiler: c}
 	p.tokens = oauth.NewSource(client, c.o.Redactor.AddToken)
 	p.client = newFoundryClient(p.foundry, client, c.o)
 	return p, c.diags, nil

@@ -442,6 +442,9 @@ func fromPlatform(ctx context.Context, err error) *trouble {
 		t.err = err
 		return t
 	}
+	if t := fromDestinations(ctx, err); t != nil {
+		return t
+	}
 	t := &trouble{class: classProvisioning, err: err, problem: Problem{Type: TypeProvisioning, Message: err.Error()}}
 	if missing, ok := errors.AsType[*cf.NotFoundError](err); ok {
 		t.problem.Cure = missing.Cure

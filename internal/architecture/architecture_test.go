@@ -22,7 +22,7 @@ import (
 func rooms() map[string][]string {
 	return map[string][]string{
 		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx", "internal/convert"},
-		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/entitlements", "internal/certificate", "internal/cpi"},
+		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/destination", "internal/entitlements", "internal/certificate", "internal/cpi"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
 		"internal/diag":         {},
@@ -31,6 +31,7 @@ func rooms() map[string][]string {
 		"internal/servicekey":   {"internal/secret", "internal/certificate"},
 		"internal/certificate":  {"internal/secret"},
 		"internal/convert":      {"internal/servicekey", "internal/secret"},
+		"internal/destination":  {"internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
 		"internal/httpx":        {"internal/secret"},
 		"internal/oauth":        {"internal/httpx", "internal/secret", "internal/certificate"},
 		"internal/gate":         {"runner", "internal/oauth", "internal/servicekey", "internal/certificate", "internal/httpx", "internal/cf", "internal/secret"},
