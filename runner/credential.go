@@ -28,18 +28,18 @@ type credential struct {
 	// made says that a step of the scenario makes it: what it is, is known
 	// when the step has run. See [execution.credential].
 	made bool
-	// fresh is set for a key that was just created; certificate says that it
-	// has a certificate instead of a secret.
-	fresh       *freshness
-	certificate bool
+	// fresh is set for a key that was just created; external says that a step
+	// made it with a certificate whose private key the platform does not know.
+	fresh    *freshness
+	external bool
 }
 
-// noCertificateYet is the trouble of a credential with a certificate that a
-// step made and did not give.
-func noCertificateYet(name string) *trouble {
+// noPrivateKey is the trouble of a key that a step made with an external
+// certificate.
+func noPrivateKey(name string) *trouble {
 	return &trouble{class: classStep, problem: Problem{
-		Type: TypeCredential, Message: fmt.Sprintf("the credential %q has a certificate, and this version cannot get a token with one that a step created yet", name),
-		Cure: "create the key without key-type: certificate",
+		Type: TypeCredential, Message: fmt.Sprintf("the credential %q has an external certificate, and its private key is not part of the service key", name),
+		Cure: "declare it under credentials, with service-key, and with key for the private key; or create the key with key-type: certificate",
 	}}
 }
 

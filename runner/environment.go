@@ -141,9 +141,9 @@ func (c *compiler) targets(e *scenarios.Environment, scope *expression.Scope) {
 		c.plan.warnings = append(c.plan.warnings, "TLS is not verified in this environment (tls.insecure): nobody knows who answered")
 	}
 	if ca := tls.Get("ca"); ca != nil {
-		if data, ok := c.credentialFile(ca, scope, c.envStatic(), e.Path); ok {
-			t.ca = data
-			if !strings.Contains(string(data), "-----BEGIN CERTIFICATE-----") {
+		if text, ok := c.pem(ca, scope, c.envStatic(), e.Path); ok {
+			t.ca = []byte(text)
+			if !strings.Contains(text, "-----BEGIN CERTIFICATE-----") {
 				c.diags = append(c.diags, diag.Errorf(ca.Pos(), diag.BadFile, "the file holds no certificate in PEM form"))
 			}
 		}

@@ -563,17 +563,14 @@ func (a *callAction) resolve(x *execution) (string, *trouble) {
 }
 
 // client gives the client that sends the request: with auth: certificate the
-// one that presents it. A certificate is shown only where a token would be, and
-// only over TLS.
+// one that presents it, which takes TLS. Where it may be shown, authorize
+// checks.
 func (a *callAction) client(ctx context.Context, x *execution, r *httpx.Request) (*httpx.Client, *trouble) {
 	if a.auth != "certificate" || a.credential == nil {
 		return x.session.client, nil
 	}
-	if a.credential.certificate && !a.credential.UsesCertificate() {
-		return nil, noCertificateYet(a.credential.Name)
-	}
-	if t := a.allowed(r.URL); t != nil {
-		return nil, t
+	if a.credential.external {
+		return nil, noPrivateKey(a.credential.Name)
 	}
 	if !hasPrefixFold(r.URL, "https://") {
 		return nil, badURL(fmt.Sprintf("%q is plain http, where no certificate can be shown", r.URL))
@@ -631,8 +628,8 @@ func (a *callAction) authorize(ctx context.Context, x *execution, r *httpx.Reque
 			r.Header["Authorization"] = []string{basic(a.credential.ClientID, a.credential.ClientSecret.Reveal())}
 			break
 		}
-		if a.credential.certificate && !a.credential.UsesCertificate() {
-			return oauth.Token{}, noCertificateYet(a.credential.Name)
+		if a.credential.external {
+			return oauth.Token{}, noPrivateKey(a.credential.Name)
 		}
 		token, err := x.token(ctx, a.credential)
 		if err != nil {

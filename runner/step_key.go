@@ -25,8 +25,7 @@ func serviceKeyKind() Kind {
 		Doc: "The key is deleted when the scenario ends, before its instance. With `credential` it is, from the next step on, the\n" +
 			"credential of that name. A token that the platform refuses for a key that was just created is asked for again, for two\n" +
 			"minutes at most; a key that worked before is never tried again. `json` is the key: `guid`, `name`, `instance`, `created`\n" +
-			"(whether this step created it), and `credentials` with its secrets masked. Tokens for keys with a certificate cannot be\n" +
-			"asked for yet.",
+			"(whether this step created it), and `credentials` with its secrets masked.",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
 			{Name: "name", Shape: text(), Required: true, Doc: "its name"},
 			{Name: "instance", Shape: text(), Required: true, Doc: "the name of the service instance"},
@@ -142,10 +141,13 @@ func credentialsOf(details json.RawMessage) json.RawMessage {
 // usable makes a credential of a key.
 func usable(name string, key *servicekey.Key, created bool) *credential {
 	cr := &credential{
-		Credential:  oauth.Credential{Name: name, TokenURL: key.TokenURL, ClientID: key.ClientID, ClientSecret: key.ClientSecret},
-		base:        key.URL,
-		origins:     map[string]bool{},
-		certificate: key.Certificate != "",
+		Credential: oauth.Credential{Name: name, TokenURL: key.TokenURL, ClientID: key.ClientID},
+		base:       key.URL,
+		origins:    map[string]bool{},
+		external:   key.Certificate != "" && key.PrivateKey.IsZero(),
+	}
+	if !cr.external {
+		cr.signInWith(key)
 	}
 	if origin, err := httpx.Origin(key.URL); err == nil {
 		cr.origins[origin] = true

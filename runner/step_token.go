@@ -138,8 +138,8 @@ func (a *tokenAction) resolved(x *execution) (*credential, *trouble) {
 	if t != nil {
 		return nil, t
 	}
-	if real.certificate && !real.UsesCertificate() && !slices.Contains(a.changed, "service-key") {
-		return nil, noCertificateYet(real.Name)
+	if real.external && !slices.Contains(a.changed, "service-key") {
+		return nil, noPrivateKey(real.Name)
 	}
 	if len(a.changed) == 0 {
 		return real, nil

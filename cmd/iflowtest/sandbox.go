@@ -81,7 +81,11 @@ func (p *program) startSandbox(ctx context.Context, g *global) (*tenant, error) 
 	if err := t.Listen("127.0.0.1:0"); err != nil {
 		return nil, &exitError{status: runner.ExitUnknown, message: "the sandbox cannot start: " + err.Error()}
 	}
-	env, diags := scenarios.ReadEnvironment("sandbox", ".", t.EnvironmentYAML())
+	ca, err := t.CA()
+	if err != nil {
+		return nil, errors.Join(&exitError{status: runner.ExitUnknown, message: "the sandbox cannot start: " + err.Error()}, t.Close())
+	}
+	env, diags := scenarios.ReadEnvironment("sandbox", ".", t.Environment(sandbox.EnvironmentOptions{CA: string(ca)}))
 	if diags.HasErrors() {
 		return nil, errors.Join(&exitError{status: runner.ExitInvalid, message: "the environment of the sandbox cannot be read: " + diags[0].String()}, t.Close())
 	}
