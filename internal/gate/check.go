@@ -143,12 +143,12 @@ func problemType(kind string) string {
 const interrupted = "interrupted"
 
 // inspect asks every question of a key and sends the events.
-func (x *inspection) inspect(ctx context.Context, send func(*runner.Event)) {
+func (x *inspection) inspect(ctx context.Context, send func(runner.Event)) {
 	started := time.Now()
 	base := runner.Event{Scenario: x.in.Name, ScenarioID: x.id, Document: x.in.Document, File: x.in.File, Line: x.in.Line, Column: x.in.Column}
 	start := base
 	start.Event, start.Tags = runner.ScenarioStart, []string{"gate"}
-	send(&start)
+	send(start)
 	x.outcome = runner.Skip
 	index := 0
 	for _, c := range x.g.checks {
@@ -158,21 +158,21 @@ func (x *inspection) inspect(ctx context.Context, send func(*runner.Event)) {
 		index++
 		step := base
 		step.Event, step.Step, step.Kind, step.Index = runner.StepStart, c.name, c.id, index
-		send(&step)
+		send(step)
 		began := time.Now()
 		v := x.ask(ctx, c)
 		end := step
-		end.Event, end.Time, end.DurationMs = runner.StepEnd, time.Time{}, milliseconds(time.Since(began))
+		end.Event, end.DurationMs = runner.StepEnd, milliseconds(time.Since(began))
 		v.report(x, c, &end)
 		x.found(c, v)
-		send(&end)
+		send(end)
 	}
 	end := base
 	if v := x.verdict(); x.outcome == runner.Pass && (v == NotAsked || v == Interrupted) {
 		x.outcome, end.Reason = runner.Skip, string(v)
 	}
 	end.Event, end.Outcome, end.DurationMs = runner.ScenarioEnd, x.outcome, milliseconds(time.Since(started))
-	send(&end)
+	send(end)
 }
 
 // ask gives the verdict of a check; nothing is asked any more once the run was

@@ -174,13 +174,16 @@ type Result struct {
 func (g *Gate) Run(ctx context.Context, emit func([]*runner.Event)) Result {
 	started := time.Now()
 	events := make(chan *runner.Event, 64)
-	send := func(e *runner.Event) { events <- e }
+	send := func(e runner.Event) {
+		e.Time = time.Now().UTC()
+		events <- &e
+	}
 	go func() {
 		defer close(events)
-		send(&runner.Event{Event: runner.RunStart, Info: g.info()})
+		send(runner.Event{Event: runner.RunStart, Info: g.info()})
 		g.all(ctx, send)
 		summary := g.summary(ctx)
-		send(&runner.Event{Event: runner.RunEnd, Summary: &summary, DurationMs: milliseconds(time.Since(started))})
+		send(runner.Event{Event: runner.RunEnd, Summary: &summary, DurationMs: milliseconds(time.Since(started))})
 	}()
 	result := Result{}
 	for e := range events {
@@ -197,7 +200,7 @@ func (g *Gate) Run(ctx context.Context, emit func([]*runner.Event)) Result {
 }
 
 // all looks at the keys, as many at a time as the options say.
-func (g *Gate) all(ctx context.Context, send func(*runner.Event)) {
+func (g *Gate) all(ctx context.Context, send func(runner.Event)) {
 	next := make(chan *inspection)
 	var workers sync.WaitGroup
 	for range min(g.o.Parallel, len(g.keys)) {
