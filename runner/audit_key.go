@@ -176,11 +176,7 @@ func validity(key *servicekey.Key) (from, until time.Time) {
 
 // verify gets a token with a key that has a secret.
 func (a *auditor) verify(ctx context.Context, key *servicekey.Key, out *AuditedKey) {
-	switch out.Kind {
-	case KeyCertificate:
-		out.judged(VerdictNotVerified, Problem{Type: TypeCredential, Message: "the key has a certificate, and cannot be verified by this version yet"})
-		return
-	case KeyExternalCertificate:
+	if out.Kind == KeyExternalCertificate {
 		out.judged(VerdictNotVerified, Problem{Type: TypeCredential, Message: "the private key of an external certificate is with its owner only, so that the key cannot be verified"})
 		return
 	}
@@ -191,7 +187,10 @@ func (a *auditor) verify(ctx context.Context, key *servicekey.Key, out *AuditedK
 		})
 		return
 	}
-	_, err := a.tokens.Token(ctx, oauth.Credential{Name: key.Name, TokenURL: key.TokenURL, ClientID: key.ClientID, ClientSecret: key.ClientSecret})
+	_, err := a.tokens.Token(ctx, oauth.Credential{
+		Name: key.Name, TokenURL: key.TokenURL, ClientID: key.ClientID, ClientSecret: key.ClientSecret,
+		Certificate: key.Certificate, Key: key.PrivateKey, ValidUntil: key.DeclaredUntil,
+	})
 	if err == nil {
 		out.Verdict = VerdictGood
 		return

@@ -212,20 +212,18 @@ func host(address string) string {
 	return rest
 }
 
-// TestAuditCertificates: a key with a certificate is shown and not counted as
-// good, and when nothing else was verified that does not look good.
+// TestAuditCertificates: a key with a certificate is verified with it.
 func TestAuditCertificates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := configured(t, "instances: [{name: certificates, plan: integration-flow, space: test}]\n")
 		p := r.platform("space: dev", "space: test")
 		r.makeKey(p, "certificates", "own", `{"key-type":"certificate"}`, true)
 		r.audited(p, AuditOptions{Verify: true, MinDays: 30},
-			"certificates/own: not-verified, certificate, 364 days left: the key has a certificate, and cannot be verified by this version yet",
-			"5: no key could be verified")
+			"certificates/own: good, certificate, 364 days left", "0")
 		r.audited(p, AuditOptions{MinDays: 30}, "certificates/own: good, certificate, 364 days left", "0")
 		r.audited(p, AuditOptions{Verify: true, WholeOrg: true},
 			"dev/sandbox-api/api: good, client secret", "dev/sandbox-rt/sender: good, client secret",
-			"test/certificates/own: not-verified, certificate, 364 days left: the key has a certificate, and cannot be verified by this version yet", "0")
+			"test/certificates/own: good, certificate, 364 days left", "0")
 	})
 }
 
@@ -578,9 +576,9 @@ func TestAuditEvents(t *testing.T) {
 			"scenario-end 1 sandbox-api  fail",
 			"scenario-start 2 sandbox-rt",
 			"step-end 2 sandbox-rt sandbox-rt/sender pass",
-			"step-end 2 sandbox-rt sandbox-rt/short skip not verified: the key has a certificate, and cannot be verified by this version yet",
+			"step-end 2 sandbox-rt sandbox-rt/short pass",
 			"scenario-end 2 sandbox-rt  pass",
-			"run-end 0 {Total:2 Passed:1 Failed:1 Errors:0 Skipped:0 Flaky:0} {Total:3 Passed:1 Failed:1 Errors:0 Skipped:1 Flaky:0} 6",
+			"run-end 0 {Total:2 Passed:1 Failed:1 Errors:0 Skipped:0 Flaky:0} {Total:3 Passed:2 Failed:1 Errors:0 Skipped:0 Flaky:0} 6",
 		})
 	})
 }

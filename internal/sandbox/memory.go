@@ -41,6 +41,11 @@ type memory struct {
 	tls    *tls.ConnectionState
 }
 
+// WithCertificate gives a transport that presents a client certificate.
+func (m memory) WithCertificate(certificate *tls.Certificate) http.RoundTripper {
+	return m.tenant.CertificateRoundTripper(certificate.Leaf)
+}
+
 // RoundTrip implements http.RoundTripper.
 func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
