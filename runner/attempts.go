@@ -64,6 +64,9 @@ func (x *execution) do(ctx context.Context, st *step) (r *result, t *trouble) {
 			t = &trouble{class: classUnknown, problem: *x.mistake(v)}
 		}
 	}()
+	if _, calls := st.action.(*callAction); calls {
+		x.logs.call()
+	}
 	r, t = st.action.do(ctx, x)
 	if r != nil {
 		x.hearTenant(r.exchange)

@@ -52,7 +52,9 @@ type execution struct {
 	values  *expression.Values
 	// clock is that of the tenant.
 	clock clock
-	jar   http.CookieJar
+	// logs are the message logs that steps looked at.
+	logs lookedAt
+	jar  http.CookieJar
 	// lastBody is the body that the attempt in progress sends, for its report.
 	lastBody string
 	outcome  Outcome

@@ -29,7 +29,7 @@ func messageLogKind() Kind {
 		Summary: "wait for a message processing log, and look at it",
 		Doc: "Exactly one key says which log: the message ID (`capture: {mpl: {message-id: true}}` of the call gives it), a correlation\n" +
 			"ID, an application message ID, or an artifact, whose newest log since the scenario began is taken, by the clock of the\n" +
-			"tenant. In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
+			"tenant; one that a step looked at before the latest call does not count. In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
 			"with a final status. Another one than `wait-for` fails the step, and the failure holds the error information. A log that\n" +
 			"never comes is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
 			"none); paths that begin with `CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
@@ -216,7 +216,7 @@ func (w *awaited) find(ctx context.Context) (cpi.MessageLog, bool, error) {
 	}
 	log, count, found, err := w.api.Newest(ctx, w.search())
 	// The clock of the tenant may be known only since this answer.
-	if found && w.by == byArtifact && log.Start.Before(w.x.clock.start()) {
+	if found && w.by == byArtifact && (log.Start.Before(w.x.clock.start()) || w.x.logs[log.ID] == oldLog) {
 		found = false
 	}
 	w.count = count
@@ -281,6 +281,7 @@ func (w *awaited) cure() string {
 // judge compares the log with what is wanted.
 func (w *awaited) judge(ctx context.Context, started time.Time) (*result, *trouble) {
 	r := &result{exchange: w.api.last}
+	w.x.logs.note(w.seen.ID)
 	with, lines, err := w.follow(ctx)
 	if err != nil {
 		return r, fromIntegration(ctx, err)
@@ -331,4 +332,30 @@ func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []stri
 		with[link] = rows
 	}
 	return with, lines, nil
+}
+
+// lookedAt tells the message logs that steps of an execution looked at.
+type lookedAt map[string]logAge
+
+// logAge says whether a call came after the look.
+type logAge int
+
+const (
+	newLog logAge = iota + 1
+	oldLog
+)
+
+// note notes a look.
+func (l *lookedAt) note(id string) {
+	if *l == nil {
+		*l = lookedAt{}
+	}
+	(*l)[id] = newLog
+}
+
+// call notes a call: what was looked at before is not its log.
+func (l lookedAt) call() {
+	for id := range l {
+		l[id] = oldLog
+	}
 }
