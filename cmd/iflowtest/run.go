@@ -148,7 +148,6 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err := f.check(g, paths); err != nil {
 		return err
 	}
-	p.err = p.guarded(p.err, f.github)
 	s, err := p.resolve(g)
 	if err != nil {
 		return err
@@ -396,7 +395,7 @@ func (p *program) openReports(g *global, f *runFlags) (*reports, error) {
 		}
 	}
 	r.console = report.Tee(r.console, report.NewConsole(report.ConsoleOptions{
-		Out: p.guarded(p.out, f.github), Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
+		Out: p.out, Terminal: terminal, Progress: terminal && !f.noProgress, Color: p.color(g, p.out),
 		Verbose: g.verbose, Quiet: g.quiet, Width: width, Height: height, Reports: written,
 	}))
 	return r, nil

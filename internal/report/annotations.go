@@ -59,8 +59,8 @@ const (
 // but for the times of sections. What is flaky is a warning. A Tee has it
 // before the console, whose last line then is the last one of the log.
 //
-// No text of an event can issue a command of the agent; for what other
-// reporters write to the same output, see [NewInert].
+// An event becomes one command whatever its texts hold. On the console they
+// are no commands either: the runner has taken the power from all of them.
 func NewAnnotations(o AnnotationOptions) Reporter {
 	return &annotations{options: o, units: map[unitKey]*annotatedUnit{}}
 }
@@ -402,7 +402,7 @@ func (a *annotations) command(level string, i *issue, text string) string {
 	}
 	if a.options.Agent == GitHub {
 		return gitHubCommand(level, [][2]string{
-			{"file", file}, {"line", number(i.line)}, {"col", number(i.column)}, {"title", inert(i.title)},
+			{"file", file}, {"line", number(i.line)}, {"col", number(i.column)}, {"title", i.title},
 		}, text)
 	}
 	// A title is not among the properties of Azure.

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,7 @@ func gitHubCommand(name string, properties [][2]string, data string) string {
 			separator = ","
 		}
 	}
-	b.WriteString("::" + escapeGitHub(inert(data)) + "\n")
+	b.WriteString("::" + escapeGitHub(data) + "\n")
 	return b.String()
 }
 
@@ -43,7 +42,7 @@ func azureCommand(name string, properties [][2]string, data string) string {
 			separator = ";"
 		}
 	}
-	b.WriteString("]" + escapeAzure(inert(data)) + "\n")
+	b.WriteString("]" + escapeAzure(data) + "\n")
 	return b.String()
 }
 
@@ -88,64 +87,4 @@ func sectionName(s string) string {
 		}
 		return -1
 	}, s)
-}
-
-// NewInert gives a Writer that passes on what is written, with a blank in each
-// place where an agent would begin to read a command: between the colons of
-// "::" at the start of a line, and behind "##" where no blank, no other "#"
-// and no end of the line follows. Answers of servers are shown on consoles;
-// they must not set variables of a pipeline. Text may be split over calls of
-// Write anywhere. It is for one goroutine, as the Writer behind it may be.
-func NewInert(w io.Writer) io.Writer { return &inertWriter{w: w} }
-
-type inertWriter struct {
-	w     io.Writer
-	state inertState
-	buf   []byte
-}
-
-// Write writes p and says that it wrote all of it when w took what became of
-// it.
-func (i *inertWriter) Write(p []byte) (int, error) {
-	i.buf = i.state.append(i.buf[:0], p)
-	if _, err := i.w.Write(i.buf); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// inertState is where a text is. The zero inertState is the start of a line.
-type inertState struct {
-	within bool // of a line: something was there that is to be seen
-	colon  bool // the last byte was the first of the line, a colon
-	hashes int  // how many # there were last, at most 2
-}
-
-// append adds what becomes of p to b. What is not ASCII does not end the start
-// of a line: some of it is white space, which agents skip.
-func (s *inertState) append(b, p []byte) []byte {
-	for _, c := range p {
-		switch {
-		case c == '\n' || c == '\r':
-			*s = inertState{}
-			b = append(b, c)
-			continue
-		case s.colon && c == ':', s.hashes == 2 && c != '#' && c != ' ':
-			b = append(b, ' ')
-		}
-		s.colon = c == ':' && !s.within
-		s.within = s.within || c > ' ' && c < 0x7f
-		if s.hashes = min(s.hashes+1, 2); c != '#' {
-			s.hashes = 0
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
-// inert gives what a Writer of NewInert makes of s, a text at the start of a
-// line.
-func inert(s string) string {
-	var state inertState
-	return string(state.append(nil, []byte(s)))
 }

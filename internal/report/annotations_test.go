@@ -8,10 +8,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"iflowtest/internal/secret"
 	"iflowtest/runner"
 )
 
@@ -140,9 +140,9 @@ func foreignCommands() []string {
 	}
 }
 
-// heard gives what an agent takes for commands in a log: GitHub reads "::" at
-// the start of a line behind white space, and "##[" anywhere; Azure reads
-// "##vso[" anywhere and "##[" at the start of a line.
+// heard gives the lines of a log that an agent takes for commands: GitHub reads
+// "::" at the start of a line behind white space, and "##[" anywhere; Azure
+// reads "##vso[" anywhere and "##[" at the start of a line.
 func heard(log string) []string {
 	var commands []string
 	gitHub := regexp.MustCompile(`^[\s\p{Z}\p{Cc}]*::`)
@@ -156,43 +156,52 @@ func heard(log string) []string {
 }
 
 // TestForeignTextIsNoCommand puts hostile text into everything that a server
-// or a file can name.
+// or a file can name, as it is and as the runner makes it harmless: each event
+// is one command of ours. Of harmless text an agent hears nothing, neither in
+// a command nor on the console.
 func TestForeignTextIsNoCommand(t *testing.T) {
 	for _, text := range foreignCommands() {
+		harmless := secret.Harmless(text)
 		for _, agent := range []Agent{GitHub, Azure} {
-			s := &scenario{id: 1, name: text, row: text, rowIndex: 1, file: text}
-			end := runner.Event{
-				Outcome: runner.Fail, Failures: []runner.Failure{{File: text, Line: 3, Column: 1, Message: text, Notes: []string{text}, Source: text, Diff: text}},
-				Exchange: &runner.Exchange{Method: "GET", URL: text, Body: text, MessageID: text},
+			for _, given := range []string{text, harmless} {
+				out, _ := annotationsOf(t, AnnotationOptions{Agent: agent}, speaking(given))
+				if n := strings.Count(out, "\n"); n != 5 {
+					t.Errorf("%s, %q: %d lines, want 3 steps and scenarios, 1 resource, 1 flaky:\n%s", agent, given, n, out)
+				}
+				for l := range strings.Lines(out) {
+					said := checkOwnCommand(t, agent, given, l)
+					if got := heard(said); given == harmless && len(got) > 0 {
+						t.Errorf("%s, %q: the text of the command holds another: %q", agent, given, got)
+					}
+				}
 			}
-			events := s.start().step(text, 1, end).done(runner.Fail)
-			problem := runner.Event{Err: &runner.Problem{Type: "network", Message: text, Cure: text}}
-			events = append(events, (&scenario{id: 2, name: text, file: text}).start().step(text, 1, failed()).done(runner.Error, problem)...)
-			flaky := (&scenario{id: 3, name: text, file: text}).start()
-			flaky.emit(runner.Event{Event: runner.Attempt, Outcome: runner.Fail, Reason: text, Step: text, Index: 1})
-			events = append(events, flaky.step(text, 1, runner.Event{Outcome: runner.Pass, Flaky: true, Attempts: 2}).done(runner.Pass)...)
-			events = append(events, &runner.Event{Event: runner.RunEnd, Time: at(9), Summary: &runner.Summary{
-				ExitStatus: 1, ExitReason: text, LeftBehind: []string{text}, CleanupCommand: text,
-			}})
-			out, _ := annotationsOf(t, AnnotationOptions{Agent: agent}, events)
-			if n := strings.Count(out, "\n"); n != 5 {
-				t.Errorf("%s, %q: %d lines, want 3 steps and scenarios, 1 resource, 1 flaky:\n%s", agent, text, n, out)
-			}
-			for l := range strings.Lines(out) {
-				checkOwnCommand(t, agent, text, l)
-			}
-			var log bytes.Buffer
-			feed(t, NewConsole(ConsoleOptions{Out: NewInert(&log), Verbose: true}), events)
-			if got := heard(log.String()); len(got) > 0 {
-				t.Errorf("%q on the console is read as %q", text, got)
-			}
+		}
+		if got := heard(string(consoleOf(t, ConsoleOptions{Verbose: true}, speaking(harmless)))); len(got) > 0 {
+			t.Errorf("%q on the console is read as %q", text, got)
 		}
 	}
 }
 
-// checkOwnCommand reads a line as the agent does: it is one command of ours,
-// its text begins none.
-func checkOwnCommand(t *testing.T, agent Agent, text, line string) {
+// speaking gives a run with text wherever it can be.
+func speaking(text string) []*runner.Event {
+	s := &scenario{id: 1, name: text, row: text, rowIndex: 1, file: text}
+	events := s.start().step(text, 1, runner.Event{
+		Outcome: runner.Fail, Failures: []runner.Failure{{File: text, Line: 3, Column: 1, Message: text, Notes: []string{text}, Source: text, Diff: text}},
+		Exchange: &runner.Exchange{Method: "GET", URL: text, Body: text, MessageID: text},
+	}).done(runner.Fail)
+	problem := runner.Event{Err: &runner.Problem{Type: "network", Message: text, Cure: text}}
+	events = append(events, (&scenario{id: 2, name: text, file: text}).start().step(text, 1, failed()).done(runner.Error, problem)...)
+	flaky := (&scenario{id: 3, name: text, file: text}).start()
+	flaky.emit(runner.Event{Event: runner.Attempt, Outcome: runner.Fail, Reason: text, Step: text, Index: 1})
+	events = append(events, flaky.step(text, 1, runner.Event{Outcome: runner.Pass, Flaky: true, Attempts: 2}).done(runner.Pass)...)
+	return append(events, &runner.Event{Event: runner.RunEnd, Time: at(9), Summary: &runner.Summary{
+		ExitStatus: 1, ExitReason: text, LeftBehind: []string{text}, CleanupCommand: text,
+	}})
+}
+
+// checkOwnCommand reads a line as the agent does, which is one command of ours,
+// and gives what it says.
+func checkOwnCommand(t *testing.T, agent Agent, text, line string) (said string) {
 	t.Helper()
 	form := regexp.MustCompile(`^::(error|warning) (?:(?:file|line|col|title)=[^:,\r\n]*,?)+::([^\r\n]*)\n$`)
 	if agent == Azure {
@@ -201,50 +210,9 @@ func checkOwnCommand(t *testing.T, agent Agent, text, line string) {
 	parts := form.FindStringSubmatch(line)
 	if parts == nil {
 		t.Errorf("%s, %q: %q is no command of ours", agent, text, line)
-		return
+		return ""
 	}
-	decoded := strings.NewReplacer("%0D", "\r", "%0A", "\n", "%25", "%", "%3B", ";", "%5D", "]", "%AZP25", "%").Replace(parts[2])
-	if got := heard(decoded); len(got) > 0 {
-		t.Errorf("%s, %q: the text of the command holds another: %q", agent, text, got)
-	}
-}
-
-// TestInertSplit writes byte by byte what was written at once.
-func TestInertSplit(t *testing.T) {
-	for _, text := range append(foreignCommands(), "plain\ntext: a::b, # heading\n## heading\n", "") {
-		var whole, split bytes.Buffer
-		if _, err := io.WriteString(NewInert(&whole), text); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.Copy(NewInert(&split), iotest.OneByteReader(strings.NewReader(text))); err != nil {
-			t.Fatal(err)
-		}
-		if whole.String() != split.String() || whole.String() != inert(text) {
-			t.Errorf("%q becomes %q, byte by byte %q, as a text %q", text, whole.String(), split.String(), inert(text))
-		}
-		if got := heard(whole.String()); len(got) > 0 {
-			t.Errorf("%q is read as %q", text, got)
-		}
-	}
-	const harmless = "PASS  a.yaml  Orders :: all  (1 step)\n## heading\n#hash ::\n   = a::b\n"
-	if got := inert(harmless); got != harmless {
-		t.Errorf("harmless text becomes %q", got)
-	}
-}
-
-func FuzzInert(f *testing.F) {
-	for _, text := range foreignCommands() {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got := inert(text)
-		if commands := heard(got); len(commands) > 0 {
-			t.Errorf("%q is read as %q", text, commands)
-		}
-		if a, b := strings.ReplaceAll(text, " ", ""), strings.ReplaceAll(got, " ", ""); a != b {
-			t.Errorf("%q became %q: more than blanks", text, got)
-		}
-	})
+	return strings.NewReplacer("%0D", "\r", "%0A", "\n", "%25", "%", "%3B", ";", "%5D", "]", "%AZP25", "%").Replace(parts[2])
 }
 
 // TestSummaryIsPlain has Markdown and HTML in every text.
