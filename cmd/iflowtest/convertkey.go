@@ -184,13 +184,10 @@ func (k *gateSources) one(ctx context.Context, arg string) error {
 		return usage("KEY %s: is a folder; convert-key wants one key", arg)
 	}
 	args := []string{arg}
-	if err := k.local(args); err != nil {
-		return err
+	if len(k.stored(args)) == 0 {
+		return k.local(args)
 	}
-	if stored := k.stored(args); len(stored) > 0 {
-		return k.platform(ctx, stored)
-	}
-	return nil
+	return k.collect(ctx, args)
 }
 
 // readConverted reads the key, and tells the redactor its secrets.
