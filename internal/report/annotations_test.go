@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"iflowtest/internal/secret"
 	"iflowtest/runner"
 )
 
@@ -140,44 +138,22 @@ func foreignCommands() []string {
 	}
 }
 
-// heard gives the lines of a log that an agent takes for commands: GitHub reads
-// "::" at the start of a line behind white space, and "##[" anywhere; Azure
-// reads "##vso[" anywhere and "##[" at the start of a line.
-func heard(log string) []string {
-	var commands []string
-	gitHub := regexp.MustCompile(`^[\s\p{Z}\p{Cc}]*::`)
-	other := regexp.MustCompile(`(?i)##(vso)?\[`)
-	for _, l := range regexp.MustCompile(`\r\n|\r|\n`).Split(log, -1) {
-		if gitHub.MatchString(l) || other.MatchString(l) {
-			commands = append(commands, l)
-		}
-	}
-	return commands
-}
-
 // TestForeignTextIsNoCommand puts hostile text into everything that a server
-// or a file can name, as it is and as the runner makes it harmless: each event
-// is one command of ours. Of harmless text an agent hears nothing, neither in
-// a command nor on the console.
+// or a file can name: each event is one command, and it is ours.
 func TestForeignTextIsNoCommand(t *testing.T) {
 	for _, text := range foreignCommands() {
-		harmless := secret.Harmless(text)
 		for _, agent := range []Agent{GitHub, Azure} {
-			for _, given := range []string{text, harmless} {
-				out, _ := annotationsOf(t, AnnotationOptions{Agent: agent}, speaking(given))
-				if n := strings.Count(out, "\n"); n != 5 {
-					t.Errorf("%s, %q: %d lines, want 3 steps and scenarios, 1 resource, 1 flaky:\n%s", agent, given, n, out)
-				}
-				for l := range strings.Lines(out) {
-					said := checkOwnCommand(t, agent, given, l)
-					if got := heard(said); given == harmless && len(got) > 0 {
-						t.Errorf("%s, %q: the text of the command holds another: %q", agent, given, got)
-					}
-				}
+			out, _ := annotationsOf(t, AnnotationOptions{Agent: agent}, speaking(text))
+			if n := strings.Count(out, "\n"); n != 5 {
+				t.Errorf("%s, %q: %d lines, want 3 steps and scenarios, 1 resource, 1 flaky:\n%s", agent, text, n, out)
 			}
-		}
-		if got := heard(string(consoleOf(t, ConsoleOptions{Verbose: true}, speaking(harmless)))); len(got) > 0 {
-			t.Errorf("%q on the console is read as %q", text, got)
+			said := ""
+			for l := range strings.Lines(out) {
+				said += checkOwnCommand(t, agent, text, l)
+			}
+			if whole := oneLine(text); !strings.Contains(said, whole) {
+				t.Errorf("%s: no command says %q:\n%s", agent, whole, said)
+			}
 		}
 	}
 }
