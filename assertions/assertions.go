@@ -104,9 +104,42 @@ type Options struct {
 	// Default2xx asserts 2xx, at DefaultPlace, when the block has no status.
 	Default2xx   bool
 	DefaultPlace Place
-	// ReadFile opens payload files. It is not used by what can be checked
-	// today, and may be nil.
+	// ReadFile reads a payload file, relative to the file that the block
+	// stands in. It is called when a block is compiled, and again while
+	// results are checked, by several goroutines at once. An error that is a
+	// [*FileError] says more of itself. With nil no file can be read.
 	ReadFile func(path string) ([]byte, error)
+	// UpdateExpected says that expected files will be written: one that is
+	// missing or broken is no mistake.
+	UpdateExpected bool
+}
+
+// FileError says why a file cannot be read.
+type FileError struct {
+	// Code is one of the codes of diagnostics, such as "bad-file".
+	Code string
+	// Message is one line that names the file.
+	Message string
+	// Hints are further lines: what to do.
+	Hints []string
+	// Missing says that there is no such file, where one may be made.
+	Missing bool
+}
+
+// Error gives the message without the hints.
+func (e *FileError) Error() string { return e.Message }
+
+// Property is a name with a value, such as a custom header of a message
+// processing log.
+type Property struct{ Name, Value string }
+
+// Attachment is an attachment of a message processing log.
+type Attachment struct {
+	Name string
+	// ContentType is its media type, as far as it is known.
+	ContentType string
+	// Content is all of it.
+	Content string
 }
 
 // Lookup evaluates the ${…} template with the number that a [Node] holds. The
@@ -136,6 +169,18 @@ type Result struct {
 	// Certificate describes the certificate of the credential; nil: it has
 	// none.
 	Certificate *Certificate
+	// CustomHeaders are those of a message processing log, in its order; a
+	// name may stand several times.
+	CustomHeaders []Property
+	// Attachments are those of a message processing log.
+	Attachments []Attachment
+	// Update writes an expected file that the body differs from, instead of a
+	// failure: file is the path as it is given, relative as in
+	// [Options.ReadFile]; an error becomes the failure. It is called only when
+	// all other assertions of the block hold and Hide leaves the content as it
+	// is: a secret is never written. Nil updates nothing, as for the
+	// conditions of a poll.
+	Update func(file string, content []byte) error
 	// Hide masks the secrets in a text, such as Redactor.String. It is applied
 	// to every foreign or computed text before that is cut to be shown, since
 	// a secret that was cut through is not recognised any more; it is not

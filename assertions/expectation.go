@@ -157,14 +157,30 @@ func (e *Expectation) AcceptsStatusWith(code int, compute Lookup) bool {
 // nothing in the block is computed.
 func (e *Expectation) Check(r *Result, compute Lookup) []Failure {
 	c := &checker{e: e, r: r, compute: compute}
-	var failures []Failure
-	for i := range e.assertions {
-		if f := c.check(&e.assertions[i]); f != nil {
-			failures = append(failures, *f)
-		}
+	c.all(func(a *assertion) bool { return a.kind != onFile })
+	c.others = len(c.failed)
+	c.all(func(a *assertion) bool { return a.kind == onFile })
+	if c.failed == nil {
+		return nil
+	}
+	slices.SortStableFunc(c.failed, func(a, b failed) int { return a.at - b.at })
+	failures := make([]Failure, len(c.failed))
+	for i := range c.failed {
+		failures[i] = c.failed[i].failure
 	}
 	c.explainFault(failures)
 	return failures
+}
+
+// all judges the assertions of a kind.
+func (c *checker) all(of func(a *assertion) bool) {
+	for i := range c.e.assertions {
+		if a := &c.e.assertions[i]; of(a) {
+			if f := c.check(a); f != nil {
+				c.failed = append(c.failed, failed{i, *f})
+			}
+		}
+	}
 }
 
 // judge judges a whole payload.
@@ -180,6 +196,16 @@ type checker struct {
 	// json and claims are what the finders found, once they have looked.
 	json, claims []string
 	show         *display // when there is something to show
+	// others counts the failures of all assertions but matches-file: a file is
+	// not updated from an answer that is wrong.
+	others int
+	failed []failed
+}
+
+// failed is the failure of an assertion, by its number.
+type failed struct {
+	at      int
+	failure Failure
 }
 
 // display gives what is shown with, the same for all failures.
@@ -278,6 +304,10 @@ func (c *checker) value(a *assertion) (value, bool) {
 		return scopesValue(r.Scopes), true
 	case onLifetime:
 		return value{form: number, whole: int64(r.Lifetime), domain: domainDuration}, true
+	case onCustomHeaders:
+		return propertyValue(r.CustomHeaders, a.key), true
+	case onAttachments:
+		return attachmentValue(r.Attachments, a.key), true
 	case onTLS:
 		return certificateValue(r.TLS, a.key), true
 	case onCertificate:
@@ -294,6 +324,26 @@ func cookieValue(cookies []*http.Cookie, name string) value {
 	for _, k := range cookies {
 		if k != nil && k.Name == name {
 			values = append(values, k.Value)
+		}
+	}
+	return valueOfTexts(values)
+}
+
+func propertyValue(properties []Property, name string) value {
+	var values []string
+	for _, p := range properties {
+		if p.Name == name {
+			values = append(values, p.Value)
+		}
+	}
+	return valueOfTexts(values)
+}
+
+func attachmentValue(attachments []Attachment, name string) value {
+	var values []string
+	for _, a := range attachments {
+		if a.Name == name {
+			values = append(values, a.Content)
 		}
 	}
 	return valueOfTexts(values)

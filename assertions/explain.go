@@ -329,6 +329,18 @@ func (c *checker) whereItEnds(a *assertion, d *display) []string {
 			}
 		}
 		return nearby(a.path, names, "cookies", d)
+	case onCustomHeaders:
+		names := make([]string, len(c.r.CustomHeaders))
+		for i := range names {
+			names[i] = c.r.CustomHeaders[i].Name
+		}
+		return nearby(a.path, names, "custom headers", d)
+	case onAttachments:
+		names := make([]string, len(c.r.Attachments))
+		for i := range names {
+			names[i] = c.r.Attachments[i].Name
+		}
+		return nearby(a.path, names, "attachments", d)
 	case onXML:
 		if x, err := a.xpath.with(c.e.prefixes, c.compute); err == nil && c.r.xml.tree != nil {
 			return xmlNotes(c.r.xml.tree, x, d)

@@ -177,7 +177,8 @@ func matchesFileSchema() map[string]any {
 			"type": "object", "required": []any{"file"}, "additionalProperties": false,
 			"properties": map[string]any{
 				"file":   stringSchema(),
-				"ignore": map[string]any{"type": "array", "items": stringSchema()},
+				"ignore": map[string]any{"type": "array", "minItems": 1, "items": stringSchema()},
+				"as":     map[string]any{"enum": []any{"json", "xml", "text"}},
 			},
 		},
 	}}

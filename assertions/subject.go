@@ -29,7 +29,7 @@ func SubjectDocs() []SubjectDoc {
 	rows := subjects()
 	docs := make([]SubjectDoc, len(rows))
 	for i, r := range rows {
-		docs[i] = SubjectDoc{r.name, r.operand, r.doc, r.example, !r.later}
+		docs[i] = SubjectDoc{r.name, r.operand, r.doc, r.example, true}
 	}
 	return docs
 }
@@ -39,9 +39,7 @@ func SubjectDocs() []SubjectDoc {
 type subject struct {
 	name, operand, doc, example string
 	// kind is what an assertion of it looks at.
-	kind subjectKind
-	// later says that it is checked, and cannot be judged yet.
-	later   bool
+	kind    subjectKind
 	domain  domain
 	schema  func() map[string]any
 	compile func(c *compiler, e *Expectation, s *subject, f *Field)
@@ -110,15 +108,15 @@ func subjects() []subject {
 			schema:  matcherReference, compile: compileWhole,
 		},
 		{
-			name: "schema", operand: "a path", later: true,
-			doc:     "A JSON Schema (2020-12) that the body must satisfy.",
+			name: "schema", operand: "a path", kind: onSchema,
+			doc:     "The file of a JSON Schema (2020-12 unless its $schema says otherwise) that the JSON body must satisfy. $ref leads to other files of the project, never to the network; format is asserted.",
 			example: "schema: order.schema.json",
-			schema:  stringSchema, compile: compileFile,
+			schema:  stringSchema, compile: compileSchema,
 		},
 		{
-			name: "matches-file", operand: "{file, ignore}", later: true,
-			doc:     "The whole payload, JSON or XML compared by structure, text by line.",
-			example: "matches-file: {file: expected.json, ignore: [created]}",
+			name: "matches-file", operand: "a path, or {file, ignore, as}", kind: onFile,
+			doc:     "The whole payload is that of the file. JSON and XML are compared by structure: blanks, the order of names and of attributes, the form of numbers, comments, and the prefixes of namespaces do not matter; text is compared by line. What the file is follows from its extension or its content, or as: json, xml or text says it (with text, every character counts). ignore lists what may differ: gjson paths with # for every element, * in names and @dig:NAME for a name at any depth, or XPaths.",
+			example: "matches-file: {file: expected.json, ignore: [created, \"lines.#.id\"]}",
 			schema:  matchesFileSchema, compile: compileMatchesFile,
 		},
 		{
@@ -176,16 +174,16 @@ func subjects() []subject {
 			schema:  certificateSchema, compile: compileCertificate,
 		},
 		{
-			name: "custom-headers", operand: "name → matcher", later: true, domain: domainText,
-			doc:     "Custom header properties of the message processing log.",
+			name: "custom-headers", operand: "name → matcher", kind: onCustomHeaders, domain: domainText,
+			doc:     "Custom header properties of the message processing log, by their exact names. Of one that is there several times, the values joined by \", \" or one of them must hold.",
 			example: "custom-headers: {OrderNumber: \"4711\"}",
-			schema:  matchersSchema, compile: compileLater,
+			schema:  matchersSchema, compile: compileEntries,
 		},
 		{
-			name: "attachments", operand: "name → matcher", later: true, domain: domainText,
-			doc:     "Attachments of the message processing log.",
-			example: "attachments: {payload.xml: {exists: true}}",
-			schema:  matchersSchema, compile: compileLater,
+			name: "attachments", operand: "name → matcher", kind: onAttachments, domain: domainText,
+			doc:     "Attachments of the message processing log by name: their content as text.",
+			example: "attachments: {payload.xml: {contains: A-100}}",
+			schema:  matchersSchema, compile: compileEntries,
 		},
 	}
 }
@@ -320,7 +318,7 @@ func (c *compiler) entry(e *Expectation, s *subject, f *Field) {
 	switch s.kind {
 	case onHeaders:
 		a.key, ok = c.headerName(f.Name, f.Place, s.name)
-	case onCookies:
+	case onCookies, onCustomHeaders, onAttachments:
 		a.key = f.Name
 	default:
 		a.parsed = c.path(f.Name, f.Place, s.name)
@@ -339,65 +337,6 @@ func (c *compiler) headerName(name string, place Place, what string) (string, bo
 		return "", false
 	}
 	return textproto.CanonicalMIMEHeaderKey(name), true
-}
-
-// What is there later is checked in shape.
-
-func (c *compiler) notYet(s *subject, f *Field) {
-	c.problem(f.Place, "not-supported", s.name+" cannot be judged by this version yet")
-}
-
-func compileLater(c *compiler, _ *Expectation, s *subject, f *Field) {
-	before := len(c.problems)
-	fields, _ := c.entries(s.name, f)
-	for i := range fields {
-		c.matcher(&fields[i].Value, fields[i].Place, s.domain, s.name+" "+fields[i].Name)
-	}
-	c.notYetUnless(before, s, f)
-}
-
-// notYetUnless keeps one mistake one message.
-func (c *compiler) notYetUnless(before int, s *subject, f *Field) {
-	if len(c.problems) == before {
-		c.notYet(s, f)
-	}
-}
-
-func compileFile(c *compiler, _ *Expectation, s *subject, f *Field) {
-	if f.Value.Kind != Text && f.Value.Kind != Computed {
-		c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("%s: want the path of a file, found %s", s.name, showNode(&f.Value)))
-		return
-	}
-	c.notYet(s, f)
-}
-
-func compileMatchesFile(c *compiler, e *Expectation, s *subject, f *Field) {
-	if f.Value.Kind != Map {
-		compileFile(c, e, s, f)
-		return
-	}
-	before := len(c.problems)
-	file := false
-	for i := range f.Value.Fields {
-		switch g := &f.Value.Fields[i]; g.Name {
-		case "file":
-			file = true
-			if g.Value.Kind != Text && g.Value.Kind != Computed {
-				c.problem(g.Value.Place, "wrong-type", fmt.Sprintf("file of %s: want a path, found %s", s.name, showNode(&g.Value)))
-			}
-		case "ignore":
-			if g.Value.Kind != List {
-				c.problem(g.Value.Place, "wrong-type", fmt.Sprintf("ignore of %s: want a list of paths, found %s", s.name, showNode(&g.Value)))
-			}
-		default:
-			c.problem(g.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(g.Name), s.name, didYouMean(g.Name, []string{"file", "ignore"})))
-			file = file || suggest(g.Name, []string{"file"}) != ""
-		}
-	}
-	if !file {
-		c.problem(f.Place, "missing-key", s.name+" needs a file")
-	}
-	c.notYetUnless(before, s, f)
 }
 
 func certificateKeys() []string { return []string{"days-left", "subject", "issuer", "version"} }

@@ -53,6 +53,8 @@ type xmlNode struct {
 type xmlAttr struct {
 	name  int32
 	value string
+	// meaning is set for xsi:type, whose value is a name with a prefix.
+	meaning string
 }
 
 // xmlTree is a whole document. It is read and never changed.
@@ -334,9 +336,25 @@ func (p *xmlParser) attributes(attrs []xml.Attr, from int) *xmlMistake {
 				return p.fail("the attribute %s stands twice in one element", written(a.Name))
 			}
 		}
-		p.tree.attrs = append(p.tree.attrs, xmlAttr{id, a.Value})
+		attr := xmlAttr{name: id, value: a.Value}
+		if a.Name.Local == "type" && p.tree.names[id].space == xsiSpace {
+			attr.meaning = p.meaning(a.Value)
+		}
+		p.tree.attrs = append(p.tree.attrs, attr)
 	}
 	return nil
+}
+
+// meaning is a name in a value, with the namespace of its prefix.
+func (p *xmlParser) meaning(value string) string {
+	prefix, local, ok := strings.Cut(strings.TrimSpace(value), ":")
+	if !ok {
+		prefix, local = "", prefix
+	}
+	if space, ok := p.space(prefix); ok {
+		return "{" + space + "}" + local
+	}
+	return value
 }
 
 // resolve gives the number of a name, with the namespace of its prefix. The

@@ -1,0 +1,524 @@
+package assertions
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// payloadKind says how payloads are compared.
+type payloadKind string
+
+// The kinds of payload, as they stand behind as.
+const (
+	payloadJSON payloadKind = "json"
+	payloadXML  payloadKind = "xml"
+	payloadText payloadKind = "text"
+)
+
+func payloadKinds() []string {
+	return []string{string(payloadJSON), string(payloadXML), string(payloadText)}
+}
+
+// expectedFile is the assertion that a payload is that of a file.
+type expectedFile struct {
+	file     Node
+	as       payloadKind // "" when the file says it
+	ignore   []Node
+	prefixes map[string]string
+	read     func(path string) ([]byte, error)
+}
+
+func compileMatchesFile(c *compiler, e *Expectation, s *subject, f *Field) {
+	before := len(c.problems)
+	x := &expectedFile{file: f.Value, prefixes: c.prefixes, read: c.options.ReadFile}
+	if f.Value.Kind == Map {
+		x.file = Node{}
+		for i := range f.Value.Fields {
+			c.matchesFileKey(x, &f.Value.Fields[i], s.name)
+		}
+		named := slices.ContainsFunc(f.Value.Fields, func(g Field) bool { return g.Name == "file" })
+		if !named && len(c.problems) == before {
+			c.problem(f.Place, "missing-key", s.name+" needs a file")
+		}
+	} else {
+		c.pathOfFile(&x.file, s.name)
+	}
+	if len(c.problems) > before {
+		return
+	}
+	x.check(c)
+	e.add(assertion{kind: s.kind, subject: s.name, place: f.Place, judge: x})
+}
+
+// pathOfFile checks that a node can be a path.
+func (c *compiler) pathOfFile(n *Node, what string) {
+	if (n.Kind != Text || n.Text == "") && n.Kind != Computed {
+		c.problem(n.Place, "wrong-type", fmt.Sprintf("%s: want the path of a file, found %s", what, showNode(n)))
+	}
+}
+
+func (c *compiler) matchesFileKey(x *expectedFile, f *Field, name string) {
+	switch f.Name {
+	case "file":
+		x.file = f.Value
+		c.pathOfFile(&f.Value, "file of "+name)
+	case "as":
+		x.as = payloadKind(f.Value.Text)
+		if f.Value.Kind != Text || (x.as != payloadJSON && x.as != payloadXML && x.as != payloadText) {
+			c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("as of %s: want one of %s, found %s%s", name,
+				joinWords(payloadKinds()), showNode(&f.Value), didYouMean(f.Value.Text, payloadKinds())))
+		}
+	case "ignore":
+		if f.Value.Kind != List || len(f.Value.Items) == 0 {
+			c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("ignore of %s: want a list of paths, found %s", name, showNode(&f.Value)))
+			return
+		}
+		x.ignore = f.Value.Items
+		for i := range x.ignore {
+			if n := &x.ignore[i]; (n.Kind != Text || n.Text == "") && n.Kind != Computed {
+				c.problem(n.Place, "wrong-type", fmt.Sprintf("ignore of %s: want a path, found %s", name, showNode(n)), commentHint)
+			}
+		}
+	default:
+		c.problem(f.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(f.Name), name, didYouMean(f.Name, []string{"file", "ignore", "as"})))
+	}
+}
+
+// check finds before the run what can be known of the file and of what is
+// ignored.
+func (x *expectedFile) check(c *compiler) {
+	kind := x.as
+	if x.file.Kind == Text && x.read != nil {
+		content, err := x.read(x.file.Text)
+		switch {
+		case err == nil:
+			kind = x.kindOf(x.file.Text, string(content))
+			if err := x.broken(kind, x.file.Text, string(content)); err != nil && !c.options.UpdateExpected {
+				c.problem(x.file.Place, "bad-file", err.Error())
+			}
+		case !c.options.UpdateExpected || !isMissing(err):
+			c.fileProblem(x.file.Place, err)
+		}
+	}
+	for i := range x.ignore {
+		x.checkIgnored(c, &x.ignore[i], kind)
+	}
+}
+
+// fileProblem says that a file cannot be read.
+func (c *compiler) fileProblem(place Place, err error) {
+	if e, ok := errors.AsType[*FileError](err); ok {
+		c.problem(place, e.Code, e.Message, e.Hints...)
+		return
+	}
+	c.problem(place, "bad-file", err.Error())
+}
+
+func isMissing(err error) bool {
+	if e, ok := errors.AsType[*FileError](err); ok {
+		return e.Missing
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// checkIgnored checks a path for the kind of payload; one that is not known
+// yet must be right for JSON or for XML.
+func (x *expectedFile) checkIgnored(c *compiler, n *Node, kind payloadKind) {
+	if n.Kind != Text {
+		return
+	}
+	_, notJSON := parseIgnore(n.Text)
+	_, notXML := newXPath(n.Text, x.prefixes)
+	switch {
+	case kind == payloadText:
+		c.problem(n.Place, "invalid-value", "ignore of matches-file: text is compared by line and has no paths")
+	case kind == payloadJSON && notJSON != nil, kind == "" && notJSON != nil && notXML != nil:
+		c.problem(n.Place, "invalid-path", "ignore of matches-file: "+notJSON.Error(), commentHint)
+	case kind == payloadXML && notXML != nil:
+		c.problem(n.Place, "invalid-xpath", fmt.Sprintf("ignore of matches-file: %s is not XPath 1.0: %s", quote(n.Text), xpathMistake(notXML)), xpathHint(notXML)...)
+	}
+}
+
+// kindOf says how a file is compared: as it is said, by its extension, or by
+// its content.
+func (x *expectedFile) kindOf(file, content string) payloadKind {
+	if x.as != "" {
+		return x.as
+	}
+	switch strings.ToLower(filepath.Ext(file)) {
+	case ".json", ".geojson", ".jsonld":
+		return payloadJSON
+	case ".xml", ".xsd", ".xsl", ".xslt", ".wsdl", ".edmx", ".soap":
+		return payloadXML
+	case ".txt", ".csv", ".edi":
+		return payloadText
+	}
+	start := strings.TrimSpace(textOfXML(content))
+	var d document
+	switch {
+	case start == "":
+		return payloadText
+	case (start[0] == '{' || start[0] == '[') && d.parse(content):
+		return payloadJSON
+	case start[0] == '<':
+		if _, m := parseXML(content); m == nil {
+			return payloadXML
+		}
+	}
+	return payloadText
+}
+
+// broken says what is wrong with an expected file.
+func (x *expectedFile) broken(kind payloadKind, file, content string) error {
+	switch kind {
+	case payloadJSON:
+		var d document
+		if !d.parse(content) {
+			return jsonMistake(file, content)
+		}
+	case payloadXML:
+		if _, m := parseXML(content); m != nil {
+			return fmt.Errorf("%s:%d:%d: not XML: %s", file, m.line, m.column, m.message)
+		}
+	}
+	return nil
+}
+
+// jsonMistake says where a file stops being JSON.
+func jsonMistake(file, content string) error {
+	if strings.TrimSpace(content) == "" {
+		return fmt.Errorf("%s is empty, and JSON was due", file)
+	}
+	var v any
+	err := json.Unmarshal([]byte(strings.TrimPrefix(content, "\ufeff")), &v)
+	line, column, why := 1, 1, "not JSON"
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		at := int(e.Offset) - 1 + len(content) - len(strings.TrimPrefix(content, "\ufeff"))
+		line, column = placeIn(content, at)
+		why = "not JSON: " + e.Error()
+		if r, n := utf8.DecodeRuneInString(content[min(max(at, 0), len(content)):]); n > 1 {
+			why = fmt.Sprintf("not JSON: unexpected %q", r) // the error shows one byte of it
+		}
+	}
+	return fmt.Errorf("%s:%d:%d: %s", file, line, column, why)
+}
+
+// placeIn gives the line and column, in characters, of an index of a text.
+func placeIn(s string, at int) (line, column int) {
+	before := s[:max(0, min(at, len(s)))]
+	return 1 + strings.Count(before, "\n"), 1 + len([]rune(before[strings.LastIndexByte(before, '\n')+1:]))
+}
+
+// fileComparison is one judgement of a payload against a file.
+type fileComparison struct {
+	*expectedFile
+	c    *checker
+	a    *assertion
+	file string
+	kind payloadKind
+	// ignored are the paths, evaluated.
+	ignored []string
+	out     differences
+	// diff and hidden are that of a text.
+	diff, hidden string
+}
+
+// judge compares the body with the file.
+func (x *expectedFile) judge(c *checker, a *assertion) *Failure {
+	m := &fileComparison{expectedFile: x, c: c, a: a}
+	if err := m.evaluate(); err != nil {
+		f := a.cannotCompute(err, c.display())
+		return &f
+	}
+	content, err := m.content()
+	if err != nil {
+		return m.failure(c.display().path(err.Error()), "", "")
+	}
+	if content == nil {
+		return m.update("a file", "no file "+c.display().quote(m.file))
+	}
+	return m.against(string(content))
+}
+
+// evaluate fills in what is computed.
+func (m *fileComparison) evaluate() error {
+	n, err := m.expectedFile.file.evaluate(m.c.compute)
+	if err != nil {
+		return err
+	}
+	if n.Kind != Text || n.Text == "" {
+		return fmt.Errorf("want the path of a file, found %s", n.Kind)
+	}
+	m.file = n.Text
+	if m.c.e.prefixes != nil {
+		x := *m.expectedFile
+		if x.prefixes, err = evaluatePrefixes(m.c.e.prefixes, m.c.compute); err != nil {
+			return err
+		}
+		m.expectedFile = &x
+	}
+	for i := range m.ignore {
+		n, err := m.ignore[i].evaluate(m.c.compute)
+		if err != nil {
+			return err
+		}
+		if n.Kind != Text {
+			return fmt.Errorf("ignore: want a path, found %s", n.Kind)
+		}
+		m.ignored = append(m.ignored, n.Text)
+	}
+	return nil
+}
+
+// content reads the expected file; nil for one that may be made.
+func (m *fileComparison) content() ([]byte, error) {
+	if m.read == nil {
+		return nil, errors.New("there is nothing to read files with")
+	}
+	content, err := m.read(m.file)
+	if err != nil && m.c.r.Update != nil && isMissing(err) {
+		return nil, nil
+	}
+	if content == nil && err == nil {
+		content = []byte{}
+	}
+	return content, err
+}
+
+// against compares the body with the content of the file.
+func (m *fileComparison) against(content string) *Failure {
+	m.kind = m.kindOf(m.file, content)
+	d := m.c.display()
+	if err := m.broken(m.kind, m.file, content); err != nil {
+		return m.update("what is in "+d.path(m.file), d.path(err.Error()))
+	}
+	if f := m.foreign(); f != nil {
+		return f
+	}
+	var err error
+	switch m.kind {
+	case payloadJSON:
+		err = m.compareJSON(content)
+	case payloadXML:
+		err = m.compareXML(content)
+	default:
+		m.compareText(content)
+	}
+	if err != nil {
+		return m.failure(err.Error(), "", "")
+	}
+	if m.out.count == 0 {
+		return nil
+	}
+	return m.update(m.out.first[0].want, m.out.first[0].got)
+}
+
+// foreign is the failure of a body that is not of the kind of the file.
+func (m *fileComparison) foreign() *Failure {
+	d, r, got := m.c.display(), m.c.r, ""
+	switch m.kind {
+	case payloadJSON:
+		if !r.body.parse(r.Body) {
+			got = whatItIs(r.Body, "body", d)
+		}
+	case payloadXML:
+		if _, mistake := r.xml.parse(r.Body); mistake != nil {
+			got = whatIsNotXML(r.Body, mistake, d)
+		}
+	}
+	if got == "" {
+		return nil
+	}
+	want := strings.ToUpper(string(m.kind)) + " like " + d.path(m.file)
+	return m.failure("want "+want+", got "+got, want, got)
+}
+
+func (m *fileComparison) compareJSON(content string) error {
+	ig := ignoring{}
+	for _, s := range m.ignored {
+		p, err := parseIgnore(s)
+		if err != nil {
+			return fmt.Errorf("ignore: %s", err)
+		}
+		ig.paths = append(ig.paths, p)
+	}
+	var want document
+	want.parse(content)
+	ig = ig.root()
+	if sameJSON(want.text, m.c.r.body.text, ig, 0) {
+		return nil
+	}
+	c := jsonComparison{d: m.c.display(), out: &m.out}
+	c.compare(want.text, m.c.r.body.text, ig, "", 0)
+	return nil
+}
+
+func (m *fileComparison) compareXML(content string) error {
+	want, _ := parseXML(content)
+	got := m.c.r.xml.tree
+	ignoredWant, err := m.selected(want)
+	if err != nil {
+		return err
+	}
+	ignoredGot, err := m.selected(got)
+	if err != nil {
+		return err
+	}
+	seed := maphash.MakeSeed()
+	c := xmlComparison{d: m.c.display(), out: &m.out, want: newXMLView(want, ignoredWant, seed), got: newXMLView(got, ignoredGot, seed)}
+	c.documents()
+	return nil
+}
+
+// selected gives the nodes that are ignored in a document.
+func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
+	ignored := map[xmlRef]struct{}{}
+	for _, s := range m.ignored {
+		x, err := newXPath(s, m.prefixes)
+		if err != nil {
+			return nil, fmt.Errorf("ignore: %s is not XPath 1.0: %s", m.c.display().quote(s), xpathMistake(err))
+		}
+		nodes, computed, err := x.run(t, len(t.nodes)+len(t.attrs))
+		if err != nil {
+			return nil, fmt.Errorf("ignore: %s", err)
+		}
+		if computed != nil {
+			return nil, fmt.Errorf("ignore: %s selects no nodes", m.c.display().quote(s))
+		}
+		for _, n := range nodes {
+			if n.attr < 0 {
+				n.attr = -1
+			}
+			ignored[n] = struct{}{}
+		}
+	}
+	return ignored, nil
+}
+
+// compareText compares by line; how a line ends does not matter, nor whether
+// the last one ends. With as: text everything matters.
+func (m *fileComparison) compareText(want string) {
+	got := m.c.r.Body
+	if want == got {
+		return
+	}
+	if m.as != payloadText {
+		if want, got = lines(want), lines(got); want == got {
+			return
+		}
+	}
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	at := 0
+	for at < min(len(a), len(b)) && a[at] == b[at] {
+		at++
+	}
+	d := m.c.display()
+	shownWant, shownGot := "nothing", "nothing"
+	switch {
+	case at < len(a) && at < len(b):
+		shownWant, shownGot = d.apart(a[at], b[at])
+	case at < len(a):
+		shownWant = d.quote(a[at])
+	default:
+		shownGot = d.quote(b[at])
+	}
+	m.out.add(fmt.Sprintf("line %d", at+1), shownWant, shownGot)
+	m.diff, m.hidden = d.diffTexts(want, got)
+}
+
+func lines(s string) string {
+	return strings.TrimSuffix(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+}
+
+// update writes the file instead of a failure, where that is asked for.
+func (m *fileComparison) update(want, got string) *Failure {
+	if m.c.r.Update == nil {
+		return m.differs(want, got)
+	}
+	if m.c.others > 0 {
+		return m.refused(want, got, "other assertions of the step do not hold")
+	}
+	if m.kind == "" {
+		m.kind = m.kindOf(m.file, m.c.r.Body)
+	}
+	if f := m.foreign(); f != nil {
+		return f
+	}
+	content := m.written()
+	if d := m.c.display(); d.hides(string(content)) {
+		return m.refused(want, got, "the payload holds a secret, which belongs in no file")
+	}
+	if err := m.c.r.Update(m.file, content); err != nil {
+		return m.refused(want, got, m.c.display().path(err.Error()))
+	}
+	return nil
+}
+
+func (m *fileComparison) refused(want, got, why string) *Failure {
+	f := m.differs(want, got)
+	f.Notes = append(f.Notes, m.c.display().path(m.file)+" is not updated: "+why)
+	return f
+}
+
+// written is the body as it is kept in a file: JSON on one line gets lines
+// that can be compared.
+func (m *fileComparison) written() []byte {
+	body := []byte(m.c.r.Body)
+	if m.kind != payloadJSON || strings.Contains(strings.TrimSpace(m.c.r.Body), "\n") {
+		return body
+	}
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(m.c.r.body.text), "", "  "); err != nil {
+		return body
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+// differs is the failure of a payload that is not that of the file.
+func (m *fileComparison) differs(want, got string) *Failure {
+	if m.out.count == 0 {
+		return m.failure("want "+want+", got "+got, want, got)
+	}
+	first := m.out.first[0]
+	message := fmt.Sprintf("%s: want %s, got %s", first.path, first.want, first.got)
+	switch more := m.out.count - 1; {
+	case more == 1:
+		message += ", and 1 more difference"
+	case more > 1:
+		message += fmt.Sprintf(", and %d more differences", more)
+	}
+	f := m.failure(m.c.display().path(m.file)+": "+message, first.want, first.got)
+	f.Path = first.path
+	for _, x := range m.out.first[1:] {
+		f.Notes = append(f.Notes, fmt.Sprintf("%s: want %s, got %s", x.path, x.want, x.got))
+	}
+	if more := m.out.count - len(m.out.first); more > 0 {
+		f.Notes = append(f.Notes, fmt.Sprintf("%d more differences", more))
+	}
+	if first.want == first.got {
+		f.Notes = append(f.Notes, "the difference is in what is hidden")
+	}
+	if f.Diff = m.out.text(); m.diff != "" {
+		f.Diff = m.diff
+	}
+	if m.hidden != "" && first.want != first.got {
+		f.Notes = append(f.Notes, m.hidden)
+	}
+	return f
+}
+
+func (m *fileComparison) failure(message, want, got string) *Failure {
+	return &Failure{
+		Place: m.a.place, Subject: m.a.subject, Operator: "equals", Want: want, Got: got,
+		Message: m.a.subject + ": " + message,
+	}
+}
