@@ -77,10 +77,11 @@ type messageLogAction struct {
 	credential *credential
 	status     string // that is waited for
 	place      assertions.Place
-	// details are the links of the log that json paths look at; headers and
-	// attachments say that the step looks at those.
-	details              []string
-	headers, attachments bool
+	// details are the links of the log that json paths look at; headers says
+	// that the step looks at custom headers, and attachments at which.
+	details     []string
+	headers     bool
+	attachments []string
 }
 
 func compileMessageLog(c *stepCompiler, body *scenarios.Node) action {
@@ -111,15 +112,12 @@ func compileMessageLog(c *stepCompiler, body *scenarios.Node) action {
 
 // links notes which links of the log the step looks at.
 func (c *stepCompiler) links(a *messageLogAction) {
-	a.headers = c.source.Expect.Get("custom-headers") != nil
-	a.attachments = c.source.Expect.Get("attachments") != nil
 	var paths []string
-	for _, e := range c.source.Expect.Get("json").Entries() {
-		paths = append(paths, e.Key.Text)
-	}
-	for _, block := range []*scenarios.Node{c.source.Poll.Get("until"), c.source.Poll.Get("abort-if")} {
+	for _, block := range []*scenarios.Node{c.source.Expect, c.source.Poll.Get("until"), c.source.Poll.Get("abort-if")} {
 		a.headers = a.headers || block.Get("custom-headers") != nil
-		a.attachments = a.attachments || block.Get("attachments") != nil
+		for _, e := range block.Get("attachments").Entries() {
+			a.attachments = append(a.attachments, e.Key.Text)
+		}
 		for _, e := range block.Get("json").Entries() {
 			paths = append(paths, e.Key.Text)
 		}
@@ -287,6 +285,9 @@ func (w *awaited) judge(ctx context.Context, started time.Time) (*result, *troub
 		return r, fromIntegration(ctx, err)
 	}
 	r.checked = w.x.looked(w.seen.JSON(with), started)
+	if err := w.enclose(ctx, r.checked); err != nil {
+		return r, fromIntegration(ctx, err)
+	}
 	if w.seen.Status != w.status {
 		notes := append([]string{w.about()}, lines...)
 		r.failures = append(r.failures, wanted(w.place, "wait-for", w.status, w.seen.Status,
@@ -332,6 +333,37 @@ func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []stri
 		with[link] = rows
 	}
 	return with, lines, nil
+}
+
+// enclose reads the custom headers and the attachments that the step looks at;
+// of other attachments only the names.
+func (w *awaited) enclose(ctx context.Context, to *assertions.Result) error {
+	if w.headers {
+		headers, err := w.api.CustomHeaders(ctx, w.seen.ID)
+		if err != nil {
+			return err
+		}
+		for _, h := range headers {
+			to.CustomHeaders = append(to.CustomHeaders, assertions.Property(h))
+		}
+	}
+	if len(w.attachments) == 0 {
+		return nil
+	}
+	attachments, err := w.api.Attachments(ctx, w.seen.ID)
+	if err != nil {
+		return err
+	}
+	for _, a := range attachments {
+		enclosed := assertions.Attachment{Name: a.Name, ContentType: a.ContentType}
+		if slices.Contains(w.attachments, a.Name) {
+			if enclosed.Content, err = w.api.Content(ctx, a); err != nil {
+				return err
+			}
+		}
+		to.Attachments = append(to.Attachments, enclosed)
+	}
+	return nil
 }
 
 // lookedAt tells the message logs that steps of an execution looked at.

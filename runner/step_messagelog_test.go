@@ -40,6 +40,11 @@ func TestMessageLog(t *testing.T) {
     expect: {json: {'CustomHeaderProperties.#(Name=="ImportSize").Value': "3", AdapterAttributes: [], Attachments.#: 0}}
     capture: {size: {json: CustomHeaderProperties.0.Value}}
 `, nil, []string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 2 * time.Second},
+		"custom headers": {sends + `  - message-log: {id: "${mpl}", credential: api}
+    expect: {custom-headers: {ImportSize: "3"}}
+  - message-log: {id: "${mpl}", credential: api}
+    expect: {custom-headers: {ImportSize: "4"}, attachments: {payload.xml: {exists: false}}}
+`, nil, []string{"pass sends", "pass message-log ${mpl}", `fail message-log ${mpl}: custom-headers ImportSize: want "4", got "3"`}, ExitAssertion, 2 * time.Second},
 		"processing": {sends + "  - message-log: {id: \"${mpl}\", credential: api, wait-for: PROCESSING}\n", nil,
 			[]string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 100 * time.Millisecond},
 		"asked again by poll": {sends + "  - message-log: {id: \"${mpl}\", credential: api, wait-for: PROCESSING}\n    poll: {until: {json: {Status: PROCESSING}}, every: 1s}\n", nil,
@@ -169,6 +174,28 @@ func TestMessageLogStatuses(t *testing.T) {
 			})
 			events, _ := r.stepEnds("name: A\nsteps:\n  - name: m\n    message-log: {id: A, credential: api}\n", Options{})
 			r.want(maskIDs(inWords(events)), []string{want})
+		}
+	})
+}
+
+// TestMessageLogAttachments: of the attachments that are asserted the content
+// is read, and of the others not.
+func TestMessageLogAttachments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, o := overlaid(t, func(_, resource string) (int, string) {
+			switch {
+			case strings.HasSuffix(resource, "('2')/$value"):
+				return 200, "<order/>"
+			case strings.HasSuffix(resource, "/Attachments"):
+				return 200, `{"d":{"results":[{"Id":"1","Name":"log.txt","PayloadSize":"99999999"},{"Id":"2","Name":"payload.xml","ContentType":"text/xml","PayloadSize":"8"}]}}`
+			}
+			return 200, `{"d":{"MessageGuid":"A","Status":"COMPLETED","IntegrationFlowName":"F"}}`
+		})
+		events, _ := r.stepEnds("name: A\nsteps:\n  - name: m\n    message-log: {id: A, credential: api}\n    expect: {attachments: {payload.xml: <order />}}\n", Options{})
+		r.want(inWords(events), []string{`fail m: attachments payload.xml: want "<order />", got "<order/>"`})
+		r.want(o.asked, []string{"GET MessageProcessingLogs('A')", "GET MessageProcessingLogs('A')/Attachments", "GET MessageProcessingLogAttachments('2')/$value"})
+		if x := events[0].Exchange; x == nil || !strings.HasSuffix(x.URL, "MessageProcessingLogs(%27A%27)") {
+			t.Errorf("%+v", x)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
@@ -332,8 +333,8 @@ func TestDetails(t *testing.T) {
 		t.Error(diff, err)
 	}
 	attachments, err := c.Attachments(t.Context(), "A")
-	want := []Attachment{{"sap-it-res:1", "Payload", "text/plain", 12, time.UnixMilli(1611846759005).UTC()}, {ID: "2", Size: -1}}
-	if diff := cmp.Diff(want, attachments); diff != "" || err != nil {
+	want := []Attachment{{ID: "sap-it-res:1", Name: "Payload", ContentType: "text/plain", Size: 12, At: time.UnixMilli(1611846759005).UTC()}, {ID: "2", Size: -1}}
+	if diff := cmp.Diff(want, attachments, cmpopts.IgnoreUnexported(Attachment{})); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	attributes, err := c.Details(t.Context(), "A", "AdapterAttributes")
@@ -342,6 +343,41 @@ func TestDetails(t *testing.T) {
 	}
 	if text, err := c.MessageError(t.Context(), "A"); text != "java.lang.IllegalStateException: no" || err != nil {
 		t.Error(text, err)
+	}
+}
+
+// TestContent: an attachment is read from where its entry says, when that is on
+// the origin, and else by its ID.
+func TestContent(t *testing.T) {
+	for name, c := range map[string]struct {
+		metadata string
+		answers  []answer
+		want     string
+		asked    []string
+	}{
+		"by its address": {`{"uri":"https://tenant.example/api/v1/A('1')"}`, []answer{{200, nil, "text"}}, "text", []string{"GET /api/v1/A('1')/$value"}},
+		"by its media":   {`{"uri":"https://tenant.example/api/v1/A('1')","media_src":"https://tenant.example/m/1"}`, []answer{{200, nil, "text"}}, "text", []string{"GET /m/1"}},
+		"another host":   {`{"uri":"https://evil.example/api/v1/A('1')"}`, []answer{{200, nil, "text"}}, "text", []string{"GET /api/v1/MessageProcessingLogAttachments(%271%27)/$value"}},
+		"no address": {`{}`, []answer{{404, nil, "no"}, {200, nil, "text"}}, "text",
+			[]string{"GET /api/v1/MessageProcessingLogAttachments(%271%27)/$value", "GET /api/v1/MessageProcessingLogs(%27M%27)/Attachments(%271%27)/$value"}},
+		"nowhere": {`{}`, []answer{{404, nil, "no"}}, "",
+			[]string{"GET /api/v1/MessageProcessingLogAttachments(%271%27)/$value", "GET /api/v1/MessageProcessingLogs(%27M%27)/Attachments(%271%27)/$value"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tenant := &tenant{answers: append([]answer{{200, nil, `{"d":{"results":[{"__metadata":` + c.metadata + `,"Id":"1"}]}}`}}, c.answers...)}
+			client := tenant.client(t)
+			list, err := client.Attachments(t.Context(), "M")
+			if err != nil || len(list) != 1 {
+				t.Fatal(list, err)
+			}
+			text, err := client.Content(t.Context(), list[0])
+			if text != c.want || (err == nil) != (c.want != "") {
+				t.Errorf("%q %v", text, err)
+			}
+			if diff := cmp.Diff(c.asked, tenant.requests()[1:]); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

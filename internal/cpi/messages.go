@@ -140,6 +140,9 @@ type Attachment struct {
 	// Size is that of the payload in bytes; -1: the platform does not say.
 	Size int
 	At   time.Time
+
+	// addresses are where its content may be, the likeliest first.
+	addresses []string
 }
 
 // Attachments gives the attachments of a log, in the order of the platform.
@@ -151,9 +154,29 @@ func (c *Client) Attachments(ctx context.Context, id string) ([]Attachment, erro
 	}
 	list := make([]Attachment, 0, len(rows))
 	for _, r := range rows {
-		list = append(list, Attachment{r.text("Id"), r.text("Name"), r.text("ContentType"), r.count("PayloadSize"), r.date("TimeStamp")})
+		a := Attachment{ID: r.text("Id"), Name: r.text("Name"), ContentType: r.text("ContentType"), Size: r.count("PayloadSize"), At: r.date("TimeStamp")}
+		own := r.member("__metadata")
+		for _, address := range []string{own.text("media_src"), own.text("uri") + "/$value"} {
+			if _, ok := c.address(address); ok && strings.Contains(address, "://") {
+				a.addresses = append(a.addresses, address)
+			}
+		}
+		a.addresses = append(a.addresses, key("MessageProcessingLogAttachments", a.ID)+"/$value", key("MessageProcessingLogs", id)+"/"+key("Attachments", a.ID)+"/$value")
+		list = append(list, a)
 	}
 	return list, nil
+}
+
+// Content gives the content of an attachment: from where its own entry says
+// that it is, else by its ID (wire/sap.md 6.2).
+func (c *Client) Content(ctx context.Context, a Attachment) (text string, err error) {
+	for _, address := range a.addresses {
+		text, err = c.value(ctx, fmt.Sprintf("reading the attachment %q", a.Name), address, "*/*")
+		if !IsNotFound(err) {
+			return text, err
+		}
+	}
+	return text, err
 }
 
 // Details gives what a link of a log leads to (CustomHeaderProperties,
