@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: browser build test lint bench fuzz golden docs check remains
+.PHONY: browser oidc build test lint bench fuzz golden docs check remains
 
 build: ## the program
 	go build -trimpath -o iflowtest ./cmd/iflowtest
@@ -32,6 +32,10 @@ golden: ## rewrite the golden files
 browser: build ## drive the HTML report in Chromium, which npm brings along
 	npm ci --prefix internal/report/browser --no-audit --no-fund --loglevel=error || echo "npm could not install the packages of the browser test"
 	IFLOWTEST=$(CURDIR)/iflowtest node internal/report/browser/test.mjs
+
+oidc: build ## gate an OpenID provider by a third party, which npm brings along
+	npm ci --prefix internal/gate/oidc --ignore-scripts --no-audit --no-fund --loglevel=error || echo "npm could not install the packages of the OpenID provider"
+	IFLOWTEST=$(CURDIR)/iflowtest node internal/gate/oidc/test.mjs
 
 recipes: ## check docs/ci against the public schemas of CI servers, which npm brings along
 	npm ci --prefix docs/ci/schemas --ignore-scripts --no-audit --no-fund --loglevel=error
