@@ -336,3 +336,25 @@ steps:
 		t.Error(diff)
 	}
 }
+
+// TestArtifactMadeCredential: a key that the scenario creates may look as well.
+func TestArtifactMadeCredential(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		ends, summary := r.run(t.Context(), `name: A
+steps:
+  - service-instance:
+      name: api-${run.id}
+      plan: api
+      parameters: {grant-types: [client_credentials], roles: [MonitoringDataRead]}
+  - service-key: {name: key, instance: "api-${run.id}", credential: fresh}
+  - name: looks
+    artifact: {id: Echo, credential: fresh}
+  - name: may not deploy
+    artifact: {id: Echo, credential: fresh, deploy: true}
+`, Options{Journal: t.TempDir()})
+		if len(ends) < 4 || ends[2] != "pass looks" || !strings.HasPrefix(ends[3], "error may not deploy: credential: deploying the artifact \"Echo\": POST http") || summary.ExitStatus != ExitCredential {
+			t.Errorf("exit status %d: %q", summary.ExitStatus, ends)
+		}
+	})
+}

@@ -210,3 +210,23 @@ func TestMessageLogToken(t *testing.T) {
 		}
 	})
 }
+
+// TestMessageLogRate: many steps that wait side by side keep to the rate of the
+// tenant.
+func TestMessageLogRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		o := &overlay{RoundTripper: r.tenant.RoundTripper(), answer: func(string, string) (int, string) { return 0, "" }}
+		r.transport = o
+		began := time.Now()
+		var rows strings.Builder
+		for i := range 30 {
+			fmt.Fprintf(&rows, "  - {n: %d}\n", i)
+		}
+		_, summary := r.run(t.Context(), "name: A\ndata:\n"+rows.String()+"steps:\n"+sends+"  - message-log: {id: \"${mpl}\", credential: api}\n", Options{Parallel: 30, Rate: 20})
+		d := time.Since(began)
+		if n := len(o.asked); summary.ExitStatus != ExitOK || n < 60 || float64(n) > d.Seconds()*20+1 {
+			t.Errorf("%+v: %d requests to the API in %s", summary, n, d)
+		}
+	})
+}
