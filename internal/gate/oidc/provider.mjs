@@ -46,7 +46,8 @@ function registration({ id, secret, method, dn, cert, bound, grants = ['client_c
   };
 }
 
-// serve starts the provider. What it gives: its url; state.asked, how often each
+// serve starts the provider. What it gives: its url, and strict, another one that
+// hangs up on who shows no certificate of clientCA; state.asked, how often each
 // path was asked, and state.methods, where the secret of each token request was;
 // forge() to publish other keys than it signs with, under the same names, until
 // restore(); and close().
@@ -102,12 +103,18 @@ export async function serve(Provider, { tls, clientCA, clients }) {
     if (ctx.path === '/jwks' && state.other) ctx.body = { keys: published(state.other) };
   });
   server.on('request', provider.callback());
+  const strict = https.createServer({ ...tls, ca: [clientCA], requestCert: true, rejectUnauthorized: true }, provider.callback());
+  await new Promise((resolve, reject) => {
+    strict.once('error', reject);
+    strict.listen(0, '127.0.0.1', resolve);
+  });
 
   return {
     url,
+    strict: `https://localhost:${strict.address().port}`,
     state,
     forge: () => { state.other = signingKeys(); },
     restore: () => { state.other = undefined; },
-    close: () => new Promise(resolve => { server.close(resolve); server.closeAllConnections(); }),
+    close: () => Promise.all([server, strict].map(s => new Promise(resolve => { s.close(resolve); s.closeAllConnections(); }))),
   };
 }

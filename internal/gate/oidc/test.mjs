@@ -285,6 +285,18 @@ test('run: the published keys are others than those that sign', async () => {
   }
 });
 
+// The other way in takes nobody without a certificate of its authority.
+test('run: mutual TLS that the server insists on', () => run({
+  name: 'Insisting',
+  steps: [{ token: { credential: 'mutual', 'token-url': `${provider.strict}/token` }, expect: { status: 200, scopes: scope.split(' '), claims: { client_id: ids.mutual, cnf: { equals: { 'x5t#S256': thumbprint(owned.cert) } } } } }],
+}, { status: 0 }));
+
+test('gate: no certificate where the server insists on one', () => gate(one('body', { 'token-url': `${provider.strict}/token` }), { status: 5, says: ['TLS: the server wants a client certificate'] }));
+
+test('gate: the server hangs up on a certificate of another authority', () => gate(one('mutual', { 'token-url': `${provider.strict}/token`, certificate: 'foreign.pem', key: 'foreign.key' }), {
+  status: 5, says: ['some servers hang up on a certificate that they do not accept'],
+}));
+
 test('gate: the provider is down', async () => {
   await provider.close();
   await gate(one('body'), { status: 5, says: ['connection refused'] });
