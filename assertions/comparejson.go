@@ -191,6 +191,18 @@ func (c *jsonComparison) objects(w, g *jsonObject, ig ignoring, path string, dep
 	c.within(inside, depth)
 }
 
+// maxAlignedBytes bounds what is read to align two lists.
+const maxAlignedBytes = 16 << 20
+
+// alignable is how many pairs of elements may be compared with each other.
+func alignable(elements []string) int {
+	bytes := 0
+	for _, e := range elements {
+		bytes += len(e)
+	}
+	return min(maxAligned, maxAlignedBytes/max(1, bytes/max(1, len(elements))))
+}
+
 func (c *jsonComparison) lists(w, g []string, ig ignoring, path string, depth int) {
 	var changes []change
 	var inside []jsonInside
@@ -199,7 +211,7 @@ func (c *jsonComparison) lists(w, g []string, ig ignoring, path string, depth in
 		next, ignored := ig.element(i)
 		return ignored || sameJSON(w[i], g[j], next, depth+1)
 	}
-	for _, p := range align(len(w), len(g), same, func(int, int) bool { return true }) {
+	for _, p := range align(len(w), len(g), alignable(w), same, func(int, int) bool { return true }) {
 		switch {
 		case p.got < 0:
 			if _, ignored := ig.element(p.want); ignored {

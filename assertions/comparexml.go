@@ -194,7 +194,7 @@ func (c *xmlComparison) elements(want, got int32, path string) {
 	changes := c.attributes(want, got, path)
 	var inside []xmlInside
 	steps := c.steps(w)
-	pairs := align(len(w), len(g), func(i, j int) bool { return c.same(w[i], g[j]) }, func(i, j int) bool { return c.alike(w[i], g[j]) })
+	pairs := align(len(w), len(g), maxAligned, func(i, j int) bool { return c.same(w[i], g[j]) }, func(i, j int) bool { return c.alike(w[i], g[j]) })
 	for _, p := range pairs {
 		switch {
 		case p.got < 0:

@@ -78,6 +78,7 @@ func TestProblems(t *testing.T) {
 		{`size: {lt: true}`, one(1012, "invalid-matcher", `size: want a number of bytes or a size such as 64KB, found true`)},
 		{`xml: {"//a": x}`, nil},
 		{`{xml: {"//p:a": x, "//p:*": y}, namespaces: {p: "urn:x"}}`, nil},
+		{`namespaces: {p: "urn:x"}`, one(1001, "empty-block", "namespaces asserts nothing: want the XPaths of xml beside it")},
 		{`xml:`, one(1001, "empty-block", "xml asserts nothing")},
 		{`{xml: {"//a": x}, namespaces: {"p:q": "urn:x", r: 1}}`, []Problem{
 			{Place: 1032, Code: "invalid-value", Message: `namespaces: "p:q" is not a prefix`, Hints: []string{"a default namespace needs a prefix of its own in XPath"}},
@@ -164,7 +165,11 @@ func TestExamples(t *testing.T) {
 		t.Error(d)
 	}
 	for _, s := range SubjectDocs() {
-		_, problems := compileYAML(t, s.Example)
+		example := s.Example
+		if s.Name == "namespaces" {
+			example += "\nxml: {//p:a: x}"
+		}
+		_, problems := compileYAML(t, example)
 		if !s.Supported || len(problems) > 0 {
 			t.Errorf("%s: %+v", s.Name, problems)
 		}

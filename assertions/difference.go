@@ -144,8 +144,9 @@ type pair struct {
 }
 
 // align pairs the elements of two lists, and gives the pairs that are not the
-// same.
-func align(n, m int, same, alike func(i, j int) bool) []pair {
+// same. At most limit pairs are tried, one by one, to find what was put in
+// between.
+func align(n, m, limit int, same, alike func(i, j int) bool) []pair {
 	from := 0
 	for from < min(n, m) && same(from, from) {
 		from++
@@ -155,7 +156,7 @@ func align(n, m int, same, alike func(i, j int) bool) []pair {
 		m--
 	}
 	a := aligner{same: same, alike: alike}
-	if (n-from)*(m-from) > maxAligned {
+	if (n-from)*(m-from) > limit {
 		a.run(from, n, from, m)
 	} else {
 		a.longest(from, n, from, m)

@@ -55,6 +55,7 @@ func (c *compiler) expect(e *Expectation, n *Node) {
 		return
 	}
 	c.prefixes = prefixesIn(n)
+	c.unusedPrefixes(n)
 	rows := subjects()
 	for i := range n.Fields {
 		f := &n.Fields[i]
@@ -64,6 +65,15 @@ func (c *compiler) expect(e *Expectation, n *Node) {
 			continue
 		}
 		rows[at].compile(c, e, &rows[at], f)
+	}
+}
+
+// unusedPrefixes reports namespaces that nothing is looked up with.
+func (c *compiler) unusedPrefixes(n *Node) {
+	at := slices.IndexFunc(n.Fields, func(f Field) bool { return f.Name == "namespaces" })
+	used := slices.ContainsFunc(n.Fields, func(f Field) bool { return f.Name == "xml" || f.Name == "matches-file" })
+	if at >= 0 && !used && c.has("xml") {
+		c.problem(n.Fields[at].Place, "empty-block", "namespaces asserts nothing: want the XPaths of xml beside it")
 	}
 }
 
@@ -126,6 +136,38 @@ func (e *Expectation) complete() {
 // Subjects gives the names of what is asserted, each once, in the order
 // written; with status in front when that is only the default.
 func (e *Expectation) Subjects() []string { return slices.Clone(e.subjects) }
+
+// CheckFiles checks the files whose paths are computed, such as from a row of
+// data, as [Compile] does those that are written out: an expected file or a
+// schema that is missing or broken is found before the run. A path that cannot
+// be computed yet is passed over. The options are those of Compile.
+func (e *Expectation) CheckFiles(o Options, compute Lookup) []Problem {
+	c := newCompiler(o)
+	for i := range e.assertions {
+		switch x := e.assertions[i].judge.(type) {
+		case *expectedFile:
+			if n, ok := pathKnown(&x.file, compute); ok {
+				known := *x
+				known.file = n
+				known.check(c)
+			}
+		case *schemaFile:
+			if n, ok := pathKnown(&x.file, compute); ok && x.read != nil {
+				c.schemaFile(x, n.Text, n.Place)
+			}
+		}
+	}
+	return c.problems
+}
+
+// pathKnown evaluates a path that is computed, where that is possible.
+func pathKnown(n *Node, compute Lookup) (Node, bool) {
+	if n.Kind != Computed {
+		return Node{}, false
+	}
+	known, err := n.evaluate(compute)
+	return known, err == nil && known.Kind == Text && known.Text != ""
+}
 
 // AcceptsStatus reports whether the block has a status of its own and it holds
 // for code: such a step asks for the 401 it gets. A status that is computed is

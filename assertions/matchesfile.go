@@ -431,7 +431,18 @@ func (m *fileComparison) compareText(want string) {
 		shownGot = d.quote(b[at])
 	}
 	m.out.add(fmt.Sprintf("line %d", at+1), shownWant, shownGot)
-	m.diff, m.hidden = d.diffTexts(want, got)
+	if m.diff, m.hidden = d.diffTexts(want, got); m.diff == "" {
+		m.out.hunk(fmt.Sprintf("line %d", at+1), len(a), func(i int) string { return d.quote(a[i]) }, []change{{
+			at: min(at, len(a)), want: lineOr(at < len(a), shownWant), got: lineOr(at < len(b), shownGot),
+		}})
+	}
+}
+
+func lineOr(there bool, s string) func() string {
+	if !there {
+		return nil
+	}
+	return func() string { return s }
 }
 
 func lines(s string) string {

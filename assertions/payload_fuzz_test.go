@@ -186,11 +186,18 @@ func FuzzCompare(f *testing.F) {
 		{`<a x="1" y="2"><b>t</b></a>`, `<a y="2" x="1"> <b> t </b></a>`}, {`<p:a xmlns:p="u"/>`, `<a xmlns="u"/>`}, {`<a><b/><c/></a>`, `<a><c/><b/></a>`},
 		{`<a>x<b/>y</a>`, `<a>xy<b/></a>`}, {`<a xml:space="preserve"> </a>`, `<a/>`}, {"a\nb", "a\nc"},
 	} {
-		f.Add(s[0], s[1])
+		f.Add(s[0], s[1], -1, byte(0))
+		f.Add(s[0], "", len(s[0])/3, byte('7'))
+		f.Add(s[1], "", len(s[1])/2, byte('7'))
 	}
-	f.Fuzz(func(t *testing.T, want, got string) {
+	f.Add(`<a name="value"/>`, "", 11, byte('7'))
+	f.Fuzz(func(t *testing.T, want, got string, at int, char byte) {
 		if len(want)+len(got) > 4096 {
 			return
+		}
+		if at >= 0 && at < len(want) {
+			// One character of it is another.
+			got = want[:at] + string(rune(char)) + want[at+1:]
 		}
 		there, back := differ(t, want, got), differ(t, got, want)
 		if there != back {

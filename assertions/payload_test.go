@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -94,7 +95,7 @@ func TestMatchesFile(t *testing.T) {
 			message := ""
 			for _, f := range e.Check(&Result{Body: tt.got}, nil) {
 				message = strings.TrimPrefix(f.Message, "matches-file: ")
-				if !strings.HasPrefix(message, "want ") && f.Diff == "" && tt.name != "text exact" {
+				if !strings.HasPrefix(message, "want ") && f.Diff == "" {
 					t.Errorf("no diff: %+v", f)
 				}
 			}
@@ -287,6 +288,67 @@ func TestUpdateExpected(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCheckFiles: what rows of data name is checked before the run.
+func TestCheckFiles(t *testing.T) {
+	files := folder{"1.json": `{}`, "2.json": `{`, "s.json": `{"type":"x"}`}
+	o := Options{Subjects: allSubjects(), ReadFile: files.read}
+	e, _ := Compile(parseNode(t, "matches-file: {file: $0, ignore: ['a.b']}\nschema: $1\n"), o)
+	for _, tt := range []struct {
+		values []any
+		want   []string
+	}{
+		{[]any{"1.json", "1.json"}, nil},
+		{[]any{"1.json"}, nil},
+		{[]any{"2.json", "s.json"}, []string{"2.json:1:1: not JSON: unexpected end of JSON input", `schema: s.json:1:9: type: want one of the alternatives, got "x"`}},
+		{[]any{"3.json", "3.json"}, []string{`no file "3.json"`, `no file "3.json"`}},
+	} {
+		var got []string
+		for _, p := range e.CheckFiles(o, values(tt.values...)) {
+			got = append(got, p.Message)
+			if p.Place == 0 {
+				t.Errorf("%+v", p)
+			}
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Error(d)
+		}
+	}
+	o.UpdateExpected = true
+	if p := e.CheckFiles(o, values("3.json", "1.json")); p != nil {
+		t.Error(p)
+	}
+}
+
+// TestLargeText: of texts that are too large for a diff, the first line that
+// differs is shown with its neighbours.
+func TestLargeText(t *testing.T) {
+	want := strings.Repeat("line\n", 300_000)
+	got := want[:500_000] + "x" + want[500_000:]
+	f := folder{"w.txt": want}.must(t, "matches-file: w.txt").Check(&Result{Body: got}, nil)
+	if len(f) != 1 || f[0].Diff != "@@ line 100001\n   …\n   \"line\"\n   \"line\"\n-  \"line\"\n+  \"xline\"\n   \"line\"\n   \"line\"\n   …\n" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestAlignmentBounded: many elements that differ only at their ends.
+func TestAlignmentBounded(t *testing.T) {
+	list := func(end string) string {
+		var items []string
+		for i := range 150 {
+			items = append(items, fmt.Sprintf(`{"a": [%s1], "z": "%d%s"}`, strings.Repeat("1, 2, ", 4000), i, end))
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	}
+	start := time.Now()
+	f := folder{"w.json": list("")}.must(t, "matches-file: w.json").Check(&Result{Body: strings.ReplaceAll(list("x"), ", ", ",")}, nil)
+	if len(f) != 1 || !strings.HasSuffix(f[0].Message, "and 149 more differences") {
+		t.Errorf("%.300v", f)
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("took %v", d)
 	}
 }
 

@@ -184,7 +184,7 @@ func (p *xmlParser) syntax(err error) *xmlMistake {
 	if message == "unexpected EOF" && len(p.open) > 0 {
 		message = fmt.Sprintf("the document ends within <%s>", written(p.open[len(p.open)-1].name))
 	}
-	return &xmlMistake{line, column, cut(message, maxShown)}
+	return &xmlMistake{max(line, 1), max(column, 1), cut(message, maxShown)}
 }
 
 func (p *xmlParser) token(t xml.Token) *xmlMistake {
