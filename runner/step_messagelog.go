@@ -29,7 +29,8 @@ func messageLogKind() Kind {
 		Summary: "wait for a message processing log, and look at it",
 		Doc: "Exactly one key says which log: the message ID (`capture: {mpl: {message-id: true}}` of the call gives it), a correlation\n" +
 			"ID, an application message ID, or an artifact, whose newest log since the scenario began is taken, by the clock of the\n" +
-			"tenant; one that a step looked at before the latest call does not count. In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
+			"tenant; one that a step looked at before the latest call does not count. Of several logs with one correlation ID the newest is taken.\n" +
+			"In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
 			"with a final status. Another one than `wait-for` fails the step, and the failure holds the error information. A log that\n" +
 			"never comes is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
 			"none); paths that begin with `CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",

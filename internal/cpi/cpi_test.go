@@ -542,7 +542,7 @@ func FuzzOData(f *testing.F) {
 		`{"error":{"code":"Not Found","message":{"lang":"en","value":null}}}`, `{"error":{"code":"X","message":"m"}}`, `{"error":"invalid_token","error_description":"d"}`,
 		`{"code":"Bad Request","message":{"@lang":"en","#text":"t"}}`, `<error xmlns="x"><code/><message xml:lang="en">m</message></error>`,
 		`<!DOCTYPE e [<!ENTITY a "b">]><error><message>&a;</message></error>`, `<html><title>T</title>`, "plain", "", "\ufeff{}", `{"message":{"messageText":"a"},"parameter":["p"],"childMessageInstances":[{}]}`,
-		`{"d":{"LogStart":"/Date(99999999999999999999)/","MessageGuid":["x"],"IntegrationArtifact":"x"}}`,
+		`{"d":{"LogStart":"/Date(99999999999999999)/","LogEnd":"/Date(99999999999999999999)/","MessageGuid":["x"],"IntegrationArtifact":"x"}}`,
 	} {
 		f.Add(500, body)
 		f.Add(200, body)
