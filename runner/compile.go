@@ -65,6 +65,9 @@ type Options struct {
 	// Rate bounds the requests per second to one host, in place of the
 	// environment's limits; 0: those hold.
 	Rate float64
+	// UpdateExpected writes expected files that an answer differs from, instead
+	// of a failure.
+	UpdateExpected bool
 	// Keep replaces the keep of every step; empty: that of the step holds.
 	Keep string
 	// Journal is the folder of the journals of runs that create something.

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -184,7 +186,18 @@ func (c *stepCompiler) expectations() {
 }
 
 func (c *stepCompiler) assertionOptions() assertions.Options {
-	return assertions.Options{Subjects: c.kind.Subjects, ReadFile: c.readFile}
+	files, from := c.plan.files, c.file.path
+	return assertions.Options{
+		Subjects: c.kind.Subjects, UpdateExpected: c.o.UpdateExpected,
+		ReadFile: func(path string) ([]byte, error) {
+			data, err := files.ReadFile(from, path)
+			if e, ok := errors.AsType[*scenarios.FileError](err); ok {
+				_, missing := files.Stat(from, path)
+				err = &assertions.FileError{Code: e.Code, Message: e.Message, Hints: e.Hints, Missing: errors.Is(missing, fs.ErrNotExist)}
+			}
+			return data, err
+		},
+	}
 }
 
 // node hands a value to the assertions package.
@@ -356,11 +369,6 @@ func (c *stepCompiler) learnNames() {
 		}
 		c.known[n.Text] = true
 	}
-}
-
-// readFile reads a payload file, relative to the file it is named in.
-func (c *scenarioCompiler) readFile(path string) ([]byte, error) {
-	return c.plan.files.ReadFile(c.file.path, path)
 }
 
 // sortedNames gives the names of a map in order.

@@ -91,11 +91,15 @@ func (s *session) execution(sc *scenario, id int, row *scenarios.Row) *execution
 
 // readFile reads what file(path) names, relative to the file of the step.
 func (x *execution) readFile(path string) ([]byte, error) {
-	from := x.scenario.path
+	return x.session.plan.files.ReadFile(x.from(), path)
+}
+
+// from is the file that the paths of the step in progress are relative to.
+func (x *execution) from() string {
 	if x.step != nil && x.step.frame != nil {
-		from = x.step.frame.path
+		return x.step.frame.path
 	}
-	return x.session.plan.files.ReadFile(from, path)
+	return x.scenario.path
 }
 
 // lookup gives a variable: a parameter of the include that the step stands in,

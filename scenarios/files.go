@@ -86,6 +86,46 @@ func (f *Files) ReadFile(from, path string) ([]byte, error) {
 	return io.ReadAll(file)
 }
 
+// Stat looks at a file that is named in the file from. The error is a
+// *FileError, or that of the file system.
+func (f *Files) Stat(from, path string) (fs.FileInfo, error) {
+	name, err := f.name(from, path)
+	if err != nil {
+		return nil, err
+	}
+	return f.root.Stat(name)
+}
+
+// WriteFile writes a file that is named in the file from, whole or not at all,
+// and the folders above it. A file that is there keeps its mode. The error is a
+// *FileError.
+func (f *Files) WriteFile(from, path string, data []byte) error {
+	name, err := f.name(from, path)
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if info, err := f.root.Stat(name); err == nil {
+		if !info.Mode().IsRegular() {
+			return &FileError{Code: diag.BadFile, Message: quote(path) + " is not a file"}
+		}
+		mode = info.Mode().Perm()
+	}
+	written := name + ".new"
+	err = f.root.MkdirAll(filepath.Dir(name), 0o755)
+	if err == nil {
+		err = f.root.WriteFile(written, data, mode)
+	}
+	if err == nil {
+		err = f.root.Rename(written, name)
+	}
+	if err != nil {
+		_ = f.root.Remove(written)
+		return &FileError{Code: diag.BadFile, Message: quote(path) + " cannot be written: " + cause(err)}
+	}
+	return nil
+}
+
 // Resolve gives the absolute path of a file that is named in the file from,
 // without opening it. The error is a *FileError.
 func (f *Files) Resolve(from, path string) (string, error) {

@@ -40,6 +40,7 @@ type runFlags struct {
 	html        string
 	github      bool
 	noProgress  bool
+	update      bool
 }
 
 func (p *program) runCommand(g *global) *cobra.Command {
@@ -72,6 +73,7 @@ first request is sent.`,
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
 	flags.StringVar(&f.html, "html", "", "write an HTML report to this file: one page that needs no network")
 	flags.BoolVar(&f.github, "github", false, "annotate the job of GitHub Actions, and add counts, failures and what was slow to its summary; in GitLab CI and Azure Pipelines the log has their sections and issues without a flag")
+	flags.BoolVar(&f.update, "update-expected", false, "write the files of matches-file anew where an answer differs from them")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "no live lines on a terminal")
 	return cmd
 }
@@ -152,7 +154,7 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err != nil {
 		return err
 	}
-	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env}
+	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env, UpdateExpected: f.update}
 	// A tenant that dies with the run takes all with it.
 	if !g.sandbox || f.journal != "" {
 		if o.Journal, err = p.journalFolder(f.journal); err != nil {
