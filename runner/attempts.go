@@ -90,7 +90,7 @@ func (x *execution) look(st *step, a attempted) attempted {
 	// variables hold from the next step on, but for the redactor at once.
 	captured, missing := x.captured(st, a.result)
 	a.failures = slices.Clone(a.result.failures)
-	if x.session.plan.o.UpdateExpected {
+	if x.session.plan.o.UpdateExpected && len(a.result.failures) == 0 {
 		a.result.checked.Update = func(file string, content []byte) error {
 			return x.session.plan.files.WriteFile(x.from(), file, content)
 		}
