@@ -124,9 +124,9 @@ func TestCloudFoundryWantsAToken(t *testing.T) {
 
 func TestTokensOfThePlatformExpire(t *testing.T) {
 	c := signedIn(t, sandbox.Options{})
-	c.fault("clock-skew:seconds=599")
+	c.fault("clock-skew:seconds=300")
 	c.get("/v3/spaces")
-	c.fault("clock-skew:seconds=601")
+	c.fault("clock-skew:seconds=900")
 	c.refused(c.call("GET", "/v3/spaces", ""), 401, 1000, "InvalidAuthToken", "Invalid Auth Token")
 	c.keep(c.send("POST", c.URL("uaa")+"/oauth/token", "grant_type=refresh_token&refresh_token="+c.refresh, basicCF, form))
 	c.get("/v3/spaces")
