@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: browser oidc build test lint bench fuzz golden docs check remains
+.PHONY: browser build test lint bench fuzz golden docs check oidc recipes remains
 
 build: ## the program
 	go build -trimpath -o iflowtest ./cmd/iflowtest
