@@ -314,11 +314,11 @@ func (c *cleaner) labelled(ctx context.Context) error {
 	var list []*found
 	for _, k := range keys {
 		if here[k.InstanceGUID] {
-			list = c.byLabel(list, entry{Kind: kindKey, Name: k.Name, GUID: k.GUID, Instance: k.InstanceGUID}, k.Labels, k.CreatedAt)
+			list = c.byLabel(list, entry{Kind: kindKey, Name: k.Name, GUID: k.GUID, Instance: k.InstanceGUID}, k.Labels, k.Annotations[annotationName], k.CreatedAt)
 		}
 	}
 	for _, i := range instances {
-		list = c.byLabel(list, entry{Kind: kindInstance, Name: i.Name, GUID: i.GUID}, i.Labels, i.CreatedAt)
+		list = c.byLabel(list, entry{Kind: kindInstance, Name: i.Name, GUID: i.GUID}, i.Labels, i.Annotations[annotationName], i.CreatedAt)
 	}
 	c.removeAll(ctx, list)
 	return nil
@@ -338,14 +338,18 @@ func (c *cleaner) here(ctx context.Context, keys []cf.Key) (map[string]bool, err
 }
 
 // byLabel adds a resource that is judged by its labels alone.
-func (c *cleaner) byLabel(list []*found, e entry, labels map[string]string, created time.Time) []*found {
+func (c *cleaner) byLabel(list []*found, e entry, labels map[string]string, given string, created time.Time) []*found {
 	run := labels[labelRun]
 	if c.seen[e.GUID] || c.alive[run] {
 		return list
 	}
 	e.Run = run
 	f := &found{entry: c.place.at(e), Leftover: Leftover{Run: run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(created))}}
-	if f.Reason = c.byItself(f, labels); f.Reason != "" {
+	f.Reason = c.byItself(f, labels)
+	if given != "" && given != e.Name {
+		f.Reason = fmt.Sprintf("the %s is called %q, and the run %s called it %q; it is left alone", wordsOf(e.Kind), e.Name, run, given)
+	}
+	if f.Reason != "" {
 		f.stays, f.Action = true, Left
 	}
 	return append(list, f)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 // cleanup cleans up with the journals of the rig.
 func (r *rig) cleanup(o CleanupOptions) CleanupReport {
 	r.t.Helper()
-	o.Journal = r.journal()
+	o.Journal = cmp.Or(o.Journal, r.journal())
 	report, err := r.platform().Cleanup(r.t.Context(), o)
 	if err != nil {
 		r.t.Fatal(err)
@@ -433,4 +434,24 @@ func TestSessionPlace(t *testing.T) {
 			t.Errorf("%s: %s", same, got)
 		}
 	}
+}
+
+// TestCleanupRenamed: also where no journal tells its name, an instance that
+// was renamed since is somebody's own.
+func TestCleanupRenamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		p := r.killed(twoInstances+stays, time.Minute)
+		r.call(http.MethodPatch, "/v3/service_instances/"+r.instances()["other-"+p.id], `{"name":"precious"}`)
+		<-time.After(time.Minute)
+		report := r.cleanup(CleanupOptions{Journal: r.dir + "/elsewhere", Run: p.id})
+		r.want(p.did(report), []string{
+			"service-key smoke-key: removed",
+			`service-instance precious: left: the service instance is called "precious", and the run RUN called it "other-RUN"; it is left alone`,
+			"service-instance smoke-RUN: removed",
+		})
+		if !strings.Contains(r.state(), "precious") {
+			t.Error("it is gone")
+		}
+	})
 }

@@ -72,6 +72,9 @@ type Options struct {
 	Keep string
 	// Journal is the folder of the journals of runs that create something.
 	Journal string
+	// JournalShown is what --journal names, for the command that cleans up;
+	// empty: the user's own folder.
+	JournalShown string
 	// Environment is what -e names, for the command that cleans up.
 	Environment string
 	// Parallel is how many scenarios run at the same time; 0 is 1.

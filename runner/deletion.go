@@ -227,6 +227,9 @@ func (r *resource) described() string {
 // nor a cleanup that failed is a failure of the scenario. What belongs to the
 // run is kept when a scenario of it failed.
 func (x *execution) keeps(r *resource) string {
+	if x.repeated != nil && x.repeated() {
+		return "" // the next try makes its own, of the same name
+	}
 	classes := x.classes
 	if slices.ContainsFunc(x.session.plan.shared, func(sh *shared) bool { return sh.x == x }) {
 		x.session.mu.Lock()

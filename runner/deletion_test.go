@@ -397,3 +397,21 @@ func TestRetriedScenario(t *testing.T) {
 		r.noJournal()
 	})
 }
+
+// TestRetriedKeep: what a try made that is followed by another goes, whatever
+// keep says, as the next makes its own of the same name.
+func TestRetriedKeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "runtime-503:path=/http/echo,count=1")
+		before := r.state()
+		text := `name: Keeps
+steps:
+  - service-instance: {name: "kept-${run.id}", plan: integration-flow, keep: on-failure}
+  - call: {GET: /http/echo, credential: sender}
+`
+		p := r.provision(t.Context(), text, Options{Retries: 2})
+		if p.summary.ExitStatus != ExitOK || p.summary.Scenarios.Flaky != 1 || r.state() != before {
+			t.Errorf("%+v %q", p.summary, p.ends)
+		}
+	})
+}

@@ -46,6 +46,8 @@ type execution struct {
 	created []*resource
 	flaky   bool // a step was
 	try     int  // which time the scenario runs, from 1
+	// repeated reports whether the scenario will be run once more; nil: no.
+	repeated func() bool
 	// repeats counts what the step in progress did more than once, as what
 	// stood in the way passed by itself.
 	repeats int
@@ -127,6 +129,9 @@ func (s *session) scenario(signals, ctx context.Context, sc *scenario, id int, r
 	for try := 0; ; try++ {
 		x := s.execution(sc, id, row)
 		x.try = try + 1
+		x.repeated = func() bool {
+			return (x.outcome == Fail || x.outcome == Error) && try < s.plan.o.Retries && ended(ctx) == nil && !s.bailed.Load()
+		}
 		e := x.whole(signals, ctx)
 		failed := e.Outcome == Fail || e.Outcome == Error
 		if failed && try < s.plan.o.Retries && ended(ctx) == nil && !s.bailed.Load() {

@@ -29,6 +29,10 @@ const (
 	labelExpires  = "iflowtest-expires"
 )
 
+// annotationName is the name that the run gave a resource: one that was renamed
+// since is somebody's own.
+const annotationName = "iflowtest-name"
+
 // resourceLife is how long after its start what a run creates is taken for its
 // own, when nothing but labels tells.
 const resourceLife = 24 * time.Hour

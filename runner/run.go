@@ -203,6 +203,9 @@ func (p *Plan) cleanupCommand() string {
 	if p.o.Environment != "" {
 		command += " -e " + p.o.Environment
 	}
+	if p.o.JournalShown != "" {
+		command += " --journal " + p.o.JournalShown
+	}
 	return command
 }
 

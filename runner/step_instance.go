@@ -216,6 +216,7 @@ func (a *instanceAction) create(ctx context.Context, x *execution, client *cf.Cl
 		send: func(ctx context.Context, labels map[string]string) (cf.Operation, error) {
 			return client.CreateInstance(ctx, cf.CreateInstance{
 				Name: name, SpaceGUID: space.guid, PlanGUID: found.GUID, Parameters: parameters, Labels: labels,
+				Annotations: map[string]string{annotationName: name},
 			})
 		},
 	}

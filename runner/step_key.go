@@ -209,7 +209,7 @@ func (a *keyAction) create(ctx context.Context, x *execution, client *cf.Client,
 			entry: space.at(entry{Kind: kindKey, Name: name, Instance: instance.GUID}),
 		},
 		send: func(ctx context.Context, labels map[string]string) (cf.Operation, error) {
-			return client.CreateKey(ctx, cf.CreateKey{Name: name, InstanceGUID: instance.GUID, Parameters: parameters, Labels: labels})
+			return client.CreateKey(ctx, cf.CreateKey{Name: name, InstanceGUID: instance.GUID, Parameters: parameters, Labels: labels, Annotations: map[string]string{annotationName: name}})
 		},
 	}
 	return c.create(ctx)
