@@ -455,6 +455,10 @@ func (a *callAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	if a.credential != nil && a.credential.made {
 		real, t := x.credential(a.credential)
 		if t != nil {
+			// A cleanup step that has nothing to remove is skipped for that.
+			if _, missing := a.request(x); missing != nil && missing.notSet != "" {
+				return nil, missing
+			}
 			return nil, t
 		}
 		with := *a
