@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -289,29 +291,26 @@ func faultyRuns(t *testing.T, n int, seed uint64) {
 	t.Logf("%d runs with a fault; exit statuses and how often: %v; %d had left something before cleanup", n, ends, dirty)
 }
 
+// killedRuns ends each run after a random number of its events: how long a run
+// takes depends on the machine, how many events it has does not.
 func killedRuns(t *testing.T, n int, seed uint64) (left, creating int) {
 	const config = "provisioning: 250ms\nlatency: 2ms\n"
 	y := newYard(t, config, provisioningSuite())
-	started := time.Now()
-	cmd, out := y.suite()
-	if err := cmd.Run(); err != nil {
+	whole, out, err := y.killed(math.MaxInt, 0)
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	whole := time.Since(started)
 	var mu sync.Mutex
 	beside(t, n, seed, config, func(y *yard, i int, r *rand.Rand) {
-		cmd, out := y.suite()
-		if err := cmd.Start(); err != nil {
+		at, pause := 1+r.IntN(whole), time.Duration(r.Int64N(int64(200*time.Millisecond)))
+		_, out, err := y.killed(at, pause)
+		if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 			t.Error(err)
 			return
 		}
-		at := time.Duration(r.Int64N(int64(whole)))
-		killer := time.AfterFunc(at, func() { _ = cmd.Process.Kill() }) // it may have ended
-		_ = cmd.Wait()                                                  // it was killed
-		killer.Stop()
 		after, err := y.control(http.MethodGet, "state", "")
 		if err := errors.Join(err, y.clean()); err != nil {
-			t.Errorf("run %d, killed after %v of %v: %v\nthe run said:\n%s", i, at, whole, err, out)
+			t.Errorf("run %d, killed %v after event %d of %d: %v\nthe run said:\n%s", i, pause, at, whole, err, out)
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -323,6 +322,37 @@ func killedRuns(t *testing.T, n int, seed uint64) (left, creating int) {
 		}
 	})
 	return left, creating
+}
+
+// killed runs the suite and ends it by SIGKILL a pause after that many events;
+// it gives how many there were.
+func (y *yard) killed(after int, pause time.Duration) (events int, out *strings.Builder, err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return 0, nil, err
+	}
+	defer r.Close()
+	cmd, out := y.suite("--json", "/dev/fd/3")
+	cmd.ExtraFiles = []*os.File{w}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return 0, out, err
+	}
+	var killer *time.Timer
+	for lines := bufio.NewReader(r); ; events++ {
+		if _, err := lines.ReadBytes('\n'); err != nil {
+			break // the program has ended
+		}
+		if events+1 == after {
+			killer = time.AfterFunc(pause, func() { _ = cmd.Process.Kill() }) // it may have ended
+		}
+	}
+	err = cmd.Wait()
+	if killer != nil {
+		killer.Stop()
+	}
+	return events, out, err
 }
 
 // TestCleanupBesideRun: the same suite twice at the same time in one space, one
