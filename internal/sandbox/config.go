@@ -3,7 +3,6 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,7 +15,6 @@ import (
 	"iflowtest/internal/expression"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
-	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/subaccount"
 )
 
@@ -285,121 +283,6 @@ func (c *configReader) key(n *yaml.Node) {
 		c.joined(place, diag.InvalidValue, err)
 	}
 	c.config.keys = append(c.config.keys, k)
-}
-
-// flow reads one flow of one's own.
-func (c *configReader) flow(n *yaml.Node) {
-	f := iflow.Flow{Role: subaccount.DefaultRole}
-	custom := &customFlow{}
-	c.mapping(n, "a flow", []field{
-		{name: "id", required: true, read: func(n *yaml.Node) { f.ID = c.flowID(n) }},
-		{name: "endpoint", required: true, read: func(n *yaml.Node) { f.Endpoint = c.endpoint(n) }},
-		{name: "role", read: func(n *yaml.Node) {
-			if role, ok := c.text(n, "role"); ok {
-				f.Role = role
-			}
-		}},
-		{name: "methods", read: func(n *yaml.Node) { f.Methods = c.methods(n) }},
-		{name: "csrf", read: func(n *yaml.Node) { f.CSRF = c.boolean(n, "csrf") }},
-		{name: "respond", required: true, read: func(n *yaml.Node) {
-			c.elements(n, "respond", func(n *yaml.Node) { custom.rules = append(custom.rules, c.rule(n)) })
-		}},
-		{name: "message-log", read: func(n *yaml.Node) { custom.log = c.messageLog(n) }},
-	})
-	f.Process = custom.process
-	c.config.flows = append(c.config.flows, f)
-}
-
-// flowID is what the ID of an artifact may be.
-var flowID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_. -]{0,149}$`)
-
-func (c *configReader) flowID(n *yaml.Node) string {
-	id, ok := c.text(n, "id")
-	if !ok {
-		return ""
-	}
-	if !flowID.MatchString(id) {
-		c.errorAt(n, diag.InvalidName, "id %q: want a letter, then A-Z a-z 0-9 _ . - or blanks", id)
-	}
-	c.take(n, "the flow", id, &c.flowIDs)
-	return id
-}
-
-func (c *configReader) endpoint(n *yaml.Node) string {
-	address, ok := c.text(n, "endpoint")
-	if !ok {
-		return ""
-	}
-	if err := iflow.CheckEndpoint(address); err != nil {
-		c.errorAt(n, diag.InvalidValue, "%s", err)
-		return ""
-	}
-	c.take(n, "the endpoint", strings.ToLower(address), &c.endpoints)
-	return address
-}
-
-func (c *configReader) methods(n *yaml.Node) []string {
-	known := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
-	var methods []string
-	c.elements(n, "methods", func(n *yaml.Node) {
-		if m := c.oneOf(n, "methods", known); m != "" {
-			methods = append(methods, m)
-		}
-	})
-	return methods
-}
-
-// What a response may answer with.
-const (
-	lowStatus  = 200
-	highStatus = 599
-)
-
-func (c *configReader) rule(n *yaml.Node) rule {
-	var r rule
-	body := ""
-	text := func(kind, contentType string) field {
-		return field{name: kind, read: func(n *yaml.Node) {
-			if c.oneBody(n, kind, &body) {
-				r.contentType, r.body = contentType, c.template(n, kind)
-			}
-		}}
-	}
-	c.mapping(n, "an entry of respond", []field{
-		{name: "when", read: func(n *yaml.Node) { r.when = c.condition(n) }},
-		{name: "status", read: func(n *yaml.Node) { r.status = c.status(n) }},
-		{name: "headers", read: func(n *yaml.Node) { r.headers = c.templates(n, "headers", headerName) }},
-		{name: "json", read: func(n *yaml.Node) {
-			if c.oneBody(n, "json", &body) {
-				r.contentType, r.json = "application/json", c.document(n, 0)
-			}
-		}},
-		text("xml", "application/xml;charset=utf-8"),
-		text("body", "text/plain;charset=utf-8"),
-		{name: "delay", read: func(n *yaml.Node) { r.delay = c.duration(n, "delay") }},
-	})
-	return r
-}
-
-// oneBody reports a second body.
-func (c *configReader) oneBody(n *yaml.Node, kind string, first *string) bool {
-	if *first != "" {
-		c.errorAt(n, diag.SeveralBodies, "an answer has one body, and this one has %s and %s", *first, kind)
-		return false
-	}
-	*first = kind
-	return true
-}
-
-func (c *configReader) messageLog(n *yaml.Node) logRule {
-	var l logRule
-	c.mapping(n, "message-log", []field{
-		{name: "status", read: func(n *yaml.Node) { l.status = c.oneOf(n, "status", messagelog.Statuses()) }},
-		{name: "custom-headers", read: func(n *yaml.Node) { l.headers = c.templates(n, "custom-headers", nil) }},
-		{name: "error", read: func(n *yaml.Node) { l.text = c.template(n, "error") }},
-		{name: "processing", read: func(n *yaml.Node) { l.processing = c.duration(n, "processing") }},
-	})
-	return l
 }
 
 // scope is what an expression of a flow may name: the request.

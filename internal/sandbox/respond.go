@@ -182,13 +182,13 @@ func (r *rule) code(values *expression.Values) (int, error) {
 
 // apply adds what message-log says.
 func (l *logRule) apply(a *iflow.Answer, values *expression.Values) error {
-	a.Log, a.Async = l.status, l.processing
+	a.Log.Status, a.Async = l.status, l.processing
 	for _, h := range l.headers {
 		text, err := h.value.Text(values)
 		if err != nil {
 			return fmt.Errorf("custom-headers %s: %w", h.name, err)
 		}
-		a.Headers = append(a.Headers, messagelog.Property{Name: h.name, Value: text})
+		a.Log.Headers = append(a.Log.Headers, messagelog.Property{Name: h.name, Value: text})
 	}
 	if l.text == nil {
 		return nil
@@ -197,7 +197,7 @@ func (l *logRule) apply(a *iflow.Answer, values *expression.Values) error {
 	if err != nil {
 		return fmt.Errorf("error: %w", err)
 	}
-	a.Error = text
+	a.Log.Error = text
 	return nil
 }
 

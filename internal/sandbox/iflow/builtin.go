@@ -103,7 +103,7 @@ func echo(_ context.Context, m *Message) Answer {
 func asyncImport(_ context.Context, m *Message) Answer {
 	return Answer{
 		Status: http.StatusAccepted, Async: AsyncTime,
-		Headers: []messagelog.Property{{Name: "ImportSize", Value: strconv.Itoa(len(m.Body))}},
+		Log: messagelog.Outcome{Headers: []messagelog.Property{{Name: "ImportSize", Value: strconv.Itoa(len(m.Body))}}},
 	}
 }
 

@@ -59,15 +59,11 @@ type Answer struct {
 	// Write, when not nil, writes the body instead of Body; Size is its length.
 	Write func(io.Writer) error
 	Size  int64
-	// Log is the final status of the log; empty: COMPLETED, or FAILED with a
-	// Failure.
-	Log string
+	// Log is what is left in the log: Status empty is COMPLETED, or FAILED with
+	// a Failure; the caller sees nothing of Error; End is set by the runtime.
+	Log messagelog.Outcome
 	// Async is how long after the answer the flow goes on.
 	Async time.Duration
-	// Headers are the custom headers of the log.
-	Headers []messagelog.Property
-	// Error is the error information of the log; the caller sees none of it.
-	Error string
 	// Failure ends the flow in an exception: the caller sees a 500 with the
 	// message ID (wire/sap.md 5.4), the log the text.
 	Failure string
@@ -253,13 +249,15 @@ func (rt *Runtime) process(w http.ResponseWriter, r *http.Request, flow *Flow) {
 	}
 	rt.o.Logs.Begin(log, late)
 	a := flow.Process(r.Context(), m)
-	end := rt.o.Faults.Now().Add(a.Async)
+	a.Log.End = rt.o.Faults.Now().Add(a.Async)
 	if a.Failure != "" {
-		rt.o.Logs.Finish(m.ID, end, cmp.Or(a.Log, messagelog.Failed), a.Failure, a.Headers, late)
+		a.Log.Status, a.Log.Error = cmp.Or(a.Log.Status, messagelog.Failed), a.Failure
+		rt.o.Logs.Finish(m.ID, a.Log, late)
 		fail(w, m.ID)
 		return
 	}
-	rt.o.Logs.Finish(m.ID, end, cmp.Or(a.Log, messagelog.Completed), a.Error, a.Headers, late)
+	a.Log.Status = cmp.Or(a.Log.Status, messagelog.Completed)
+	rt.o.Logs.Finish(m.ID, a.Log, late)
 	respond(w, &a, m.ID, log.Correlation)
 }
 

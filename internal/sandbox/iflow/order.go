@@ -126,14 +126,14 @@ func xmlAnswer(status int, v any) Answer {
 // answerOrder adds the custom headers of the log.
 func answerOrder(a Answer, d *draft, o *order) Answer {
 	if o == nil {
-		a.Headers = append(a.Headers, messagelog.Property{Name: "OrderStatus", Value: "REJECTED"})
+		a.Log.Headers = append(a.Log.Headers, messagelog.Property{Name: "OrderStatus", Value: "REJECTED"})
 		return a
 	}
-	a.Headers = append(a.Headers,
+	a.Log.Headers = append(a.Log.Headers,
 		messagelog.Property{Name: "OrderNumber", Value: o.ID},
 		messagelog.Property{Name: "OrderStatus", Value: "ACCEPTED"})
 	if o.Customer != "" {
-		a.Headers = append(a.Headers, messagelog.Property{Name: "Customer", Value: o.Customer})
+		a.Log.Headers = append(a.Log.Headers, messagelog.Property{Name: "Customer", Value: o.Customer})
 	}
 	return a
 }

@@ -31,6 +31,19 @@ func Statuses() []string {
 // Property is a custom header of a log.
 type Property struct{ Name, Value string }
 
+// Outcome is how the processing of a message ended, and what it left in the log.
+type Outcome struct {
+	// End is when the processing ends; a log whose End is zero or in the future
+	// is still being processed.
+	End time.Time
+	// Status is the final status.
+	Status string
+	// Error is the error information; empty when there is none.
+	Error string
+	// Headers are the custom headers.
+	Headers []Property
+}
+
 // Log is the log of one message.
 type Log struct {
 	// ID is the message ID: 28 characters of base64url, the first of them A.
@@ -41,15 +54,9 @@ type Log struct {
 	Application string
 	// Flow is the ID of the integration flow.
 	Flow string
-	// Start and End bound the processing; a log whose End is zero or in the
-	// future is still being processed.
-	Start, End time.Time
-	// Status is the final status.
-	Status string
-	// Error is the error information; empty when there is none.
-	Error string
-	// Headers are the custom headers.
-	Headers []Property
+	// Start is when the processing began.
+	Start time.Time
+	Outcome
 	// visible is when the API begins to show it.
 	visible time.Time
 }
@@ -60,7 +67,7 @@ func (l Log) At(now time.Time) Log {
 	if !l.End.IsZero() && !now.Before(l.End) {
 		return l
 	}
-	l.Status, l.End, l.Error, l.Headers = Processing, time.Time{}, "", nil
+	l.Outcome = Outcome{Status: Processing}
 	return l
 }
 
@@ -112,18 +119,18 @@ func (s *Store) Begin(l Log, late time.Duration) {
 	r.next = (r.next + 1) % Keep
 }
 
-// Finish gives the log its outcome: status, end (which may be in the future),
-// error and custom headers. A log that is kept no more is left alone.
-func (s *Store) Finish(id string, end time.Time, status, text string, headers []Property, late time.Duration) {
+// Finish gives the log its outcome, whose end may be in the future. A log that
+// is kept no more is left alone.
+func (s *Store) Finish(id string, o Outcome, late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.byID[id]
 	if !ok {
 		return
 	}
-	l.End, l.Status, l.Error, l.Headers = end, status, text, headers
+	l.Outcome = o
 	if late > 0 {
-		l.visible = end.Add(late)
+		l.visible = o.End.Add(late)
 	}
 }
 

@@ -12,10 +12,10 @@ func TestStoreKeepsTheNewestOfEachFlow(t *testing.T) {
 	for i := range Keep + 10 {
 		l := Log{ID: fmt.Sprintf("A%04d", i), Flow: "F", Start: at.Add(time.Duration(i) * time.Millisecond)}
 		s.Begin(l, 0)
-		s.Finish(l.ID, l.Start, Completed, "", nil, 0)
+		s.Finish(l.ID, Outcome{End: l.Start, Status: Completed}, 0)
 	}
 	s.Begin(Log{ID: "B", Flow: "G", Start: at}, 0)
-	s.Finish("gone", at, Failed, "x", nil, 0)
+	s.Finish("gone", Outcome{End: at, Status: Failed, Error: "x"}, 0)
 	all := s.All(at.Add(time.Hour))
 	if len(all) != Keep+1 || all[0].ID != "A1009" || all[Keep-1].ID != "A0010" || all[Keep].ID != "B" {
 		t.Errorf("%d logs from %s to %s", len(all), all[0].ID, all[len(all)-1].ID)
@@ -35,7 +35,7 @@ func TestLogIsSeenInTime(t *testing.T) {
 	}{{0, ""}, {Delay, Processing}, {2 * time.Second, Failed}} {
 		after, want := test.after, test.want
 		if after == 2*time.Second {
-			s.Finish("A", at.Add(time.Second), Failed, "broken", []Property{{"N", "1"}}, 0)
+			s.Finish("A", Outcome{End: at.Add(time.Second), Status: Failed, Error: "broken", Headers: []Property{{"N", "1"}}}, 0)
 		}
 		l, ok := s.Get("A", at.Add(after))
 		if ok != (want != "") || l.Status != want && after != 0 {
