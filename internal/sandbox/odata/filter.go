@@ -11,7 +11,7 @@ import (
 type Filter struct{ root node }
 
 // node is a part of a filter: it gives nil, string, int64, bool or time.Time.
-type node func(*Entity) (any, *Error)
+type node func(Row) (any, *Error)
 
 // maxDepth bounds the nesting of a filter.
 const maxDepth = 64
@@ -34,7 +34,7 @@ func ParseFilter(text string) (*Filter, *Error) {
 	return &Filter{root}, nil
 }
 
-func (f *Filter) holds(row *Entity) (bool, *Error) {
+func (f *Filter) holds(row Row) (bool, *Error) {
 	if f == nil {
 		return true, nil
 	}
@@ -103,7 +103,7 @@ func (p *filterParser) chain(joint string, stop bool, operand func() (node, *Err
 		}
 		all = append(all, next)
 	}
-	return func(row *Entity) (any, *Error) {
+	return func(row Row) (any, *Error) {
 		for _, n := range all {
 			v, err := n(row)
 			if err != nil {
@@ -134,7 +134,7 @@ func (p *filterParser) not() (node, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(row *Entity) (any, *Error) {
+	return func(row Row) (any, *Error) {
 		v, err := inner(row)
 		if err != nil {
 			return nil, err
@@ -161,7 +161,7 @@ func (p *filterParser) comparison() (node, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(row *Entity) (any, *Error) {
+	return func(row Row) (any, *Error) {
 		x, err := left(row)
 		if err != nil {
 			return nil, err
@@ -253,7 +253,7 @@ func (p *filterParser) operand() (node, *Error) {
 	return nil, p.unexpected("a property or a value")
 }
 
-func constant(v any) node { return func(*Entity) (any, *Error) { return v, nil } }
+func constant(v any) node { return func(Row) (any, *Error) { return v, nil } }
 
 // named reads what begins with a word: a literal, a function or a property.
 func (p *filterParser) named(t token) (node, *Error) {
@@ -267,10 +267,10 @@ func (p *filterParser) named(t token) (node, *Error) {
 	case p.token.kind == mark && p.token.text == "(":
 		return p.call(t)
 	}
-	return func(row *Entity) (any, *Error) {
-		v, ok := row.get(t.text)
+	return func(row Row) (any, *Error) {
+		v, ok := row.Property(t.text)
 		if !ok {
-			return nil, Errorf(http.StatusBadRequest, "$filter: %s has no property %q", row.Type, t.text)
+			return nil, Errorf(http.StatusBadRequest, "$filter: %s has no property %q", row.EntityType(), t.text)
 		}
 		return v, nil
 	}, nil
@@ -318,7 +318,7 @@ func (p *filterParser) call(t token) (node, *Error) {
 	if len(args) != arity {
 		return nil, Errorf(http.StatusBadRequest, "$filter: %s takes %d arguments, got %d", t.text, arity, len(args))
 	}
-	return func(row *Entity) (any, *Error) {
+	return func(row Row) (any, *Error) {
 		texts := make([]string, arity)
 		for i, arg := range args {
 			v, err := arg(row)

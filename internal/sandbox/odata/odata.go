@@ -28,23 +28,79 @@ type Entity struct {
 	// [Keys] write it; empty for a complex value.
 	Key        string
 	Properties []Property
+	// Media is the content type of what the entity stands for, which is at
+	// its address with /$value behind; empty: it stands for itself.
+	Media string
 }
 
-// Property is a member of an entity. Value is nil, a string, bool, int64,
-// time.Time (shown in milliseconds), Link, or *Entity for a complex value.
+// Property is a member of an entity. Value is nil, a string, bool, int
+// (Edm.Int32), int64 (Edm.Int64), time.Time (Edm.DateTime, shown in
+// milliseconds), Offset, Link, or *Entity for a complex value.
 type Property struct {
 	Name  string
 	Value any
 }
 
-// Link is a navigation property. Rows gives what it leads to when $expand asks
-// for it; nil: it is never expanded.
-type Link struct{ Rows func() []*Entity }
+// Offset is a point in time of the type Edm.DateTimeOffset, which Atom shows
+// with its zone, always UTC, and JSON as it shows every other time
+// (wire/sap.md 6.8).
+type Offset struct{ time.Time }
+
+// Link is a navigation property. What it leads to is shown when $expand asks
+// for it: Rows where it leads to many, One where it leads to one, which may be
+// nil; both nil: it is never expanded.
+type Link struct {
+	Rows func() []*Entity
+	One  func() *Entity
+}
 
 // Key writes a text as the only key of an entity.
 func Key(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// get gives the value of a path such as "Name" or "IntegrationArtifact/Id".
+// KeyPart is one of several keys of an entity.
+type KeyPart struct{ Name, Value string }
+
+// Keys writes the keys of an entity that has several, in their order:
+// Id='F',Version='active'.
+func Keys(parts ...KeyPart) string {
+	var b strings.Builder
+	for i, p := range parts {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(p.Name + "=" + Key(p.Value))
+	}
+	return b.String()
+}
+
+// Row is what $filter and $orderby look at. An *Entity is one; a set of many
+// rows has rows of its own, which become entities only when they are shown.
+type Row interface {
+	// Property gives the value of a path such as "Name" or
+	// "IntegrationArtifact/Id", of the types of [Property] but for links and
+	// complex values: nil, string, bool, int64 or time.Time; false: there is no
+	// such property.
+	Property(path string) (any, bool)
+	// EntityType names the type of the row in messages.
+	EntityType() string
+}
+
+// EntityType implements Row.
+func (e *Entity) EntityType() string { return e.Type }
+
+// Property implements Row.
+func (e *Entity) Property(path string) (any, bool) {
+	v, ok := e.get(path)
+	switch v := v.(type) {
+	case Offset:
+		return v.Time, ok
+	case int:
+		return int64(v), ok
+	}
+	return v, ok
+}
+
+// get gives the value of a path as it stands in the entity.
 func (e *Entity) get(path string) (any, bool) {
 	name, rest, deeper := strings.Cut(path, "/")
 	at := slices.IndexFunc(e.Properties, func(p Property) bool { return p.Name == name })
@@ -253,18 +309,22 @@ type Page struct {
 // Apply filters, sorts and cuts the rows. A property that rows do not have is
 // an error; of an empty set, which properties it has is not known.
 func (q *Query) Apply(rows []*Entity) (Page, *Error) {
-	kept := make([]*Entity, 0, len(rows))
-	for _, row := range rows {
-		ok, err := q.Filter.holds(row)
-		if err != nil {
-			return Page{}, err
-		}
-		if ok {
-			kept = append(kept, row)
-		}
+	kept, page, err := Cut(q, rows)
+	page.Rows = kept
+	return page, err
+}
+
+// Cut is [Query.Apply] for rows of any kind: it gives those of the page, and
+// the page without them.
+func Cut[R Row](q *Query, rows []R) ([]R, Page, *Error) {
+	kept, err := filtered(q, rows)
+	if err == nil {
+		err = q.sort(len(kept), func(i int) Row { return kept[i] }, func(compare func(a, b Row) int) {
+			slices.SortStableFunc(kept, func(a, b R) int { return compare(a, b) })
+		})
 	}
-	if err := q.sort(kept); err != nil {
-		return Page{}, err
+	if err != nil {
+		return nil, Page{}, err
 	}
 	page := Page{Count: len(kept), Counted: q.Count}
 	kept = kept[min(q.Skip, len(kept)):]
@@ -275,23 +335,44 @@ func (q *Query) Apply(rows []*Entity) (Page, *Error) {
 	if len(kept) > PageSize {
 		kept, page.Next = kept[:PageSize], q.Token+PageSize
 	}
-	page.Rows = kept
-	return page, nil
+	return kept, page, nil
 }
 
-func (q *Query) sort(rows []*Entity) *Error {
-	for _, o := range q.Order {
-		if len(rows) == 0 {
-			return nil
+func filtered[R Row](q *Query, rows []R) ([]R, *Error) {
+	kept := make([]R, 0, len(rows))
+	for _, row := range rows {
+		ok, err := q.Filter.holds(row)
+		if err != nil {
+			return nil, err
 		}
-		if _, ok := rows[0].get(o.Path); !ok {
-			return Errorf(http.StatusBadRequest, "$orderby: %s has no property %q", rows[0].Type, o.Path)
+		if ok {
+			kept = append(kept, row)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *Entity) int {
+	return kept, nil
+}
+
+// Matching gives how many rows the filter holds for, which is what /$count
+// answers.
+func Matching[R Row](q *Query, rows []R) (int, *Error) {
+	kept, err := filtered(q, rows)
+	return len(kept), err
+}
+
+// sort checks the columns of $orderby and has the rows sorted by them.
+func (q *Query) sort(n int, at func(int) Row, sorted func(compare func(a, b Row) int)) *Error {
+	if len(q.Order) == 0 || n == 0 {
+		return nil
+	}
+	for _, o := range q.Order {
+		if first := at(0); !has(first, o.Path) {
+			return Errorf(http.StatusBadRequest, "$orderby: %s has no property %q", first.EntityType(), o.Path)
+		}
+	}
+	sorted(func(a, b Row) int {
 		for _, o := range q.Order {
-			x, _ := a.get(o.Path)
-			y, _ := b.get(o.Path)
+			x, _ := a.Property(o.Path)
+			y, _ := b.Property(o.Path)
 			c := compareNull(x, y)
 			if o.Descending {
 				c = -c
@@ -303,6 +384,11 @@ func (q *Query) sort(rows []*Entity) *Error {
 		return 0
 	})
 	return nil
+}
+
+func has(r Row, path string) bool {
+	_, ok := r.Property(path)
+	return ok
 }
 
 // compareNull orders values, null before everything.

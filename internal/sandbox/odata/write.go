@@ -48,10 +48,21 @@ func (w *Writer) uri(e *Entity) string {
 	return w.Root + "/" + e.Set + "(" + escapeKey(e.Key) + ")"
 }
 
-// escapeKey percent-encodes a key but for what surrounds its parts.
+// escapeKey percent-encodes the texts of a key, and leaves what is around
+// them: Id='F',Version='active'.
 func escapeKey(key string) string {
-	escaped := strings.ReplaceAll(url.QueryEscape(key), "+", "%20")
-	return strings.NewReplacer("%27", "'", "%2C", ",").Replace(escaped)
+	var b strings.Builder
+	for i, part := range strings.Split(key, "'") {
+		if i > 0 {
+			b.WriteByte('\'')
+		}
+		if i%2 == 0 {
+			b.WriteString(part) // names, "=" and ",", or nothing between doubled quotes
+			continue
+		}
+		b.WriteString(strings.NewReplacer("+", "%20", "%2C", ",").Replace(url.QueryEscape(part)))
+	}
+	return b.String()
 }
 
 // Entity answers with one entity.
