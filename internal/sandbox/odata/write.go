@@ -101,6 +101,11 @@ func (w *Writer) List(rw http.ResponseWriter, set string, p Page, q Query, self 
 	send(rw, http.StatusOK, "application/atom+xml;type=feed;charset=utf-8", b.Bytes())
 }
 
+// Text answers with a value by itself, such as that of /$count.
+func (w *Writer) Text(rw http.ResponseWriter, text string) {
+	send(rw, http.StatusOK, "text/plain;charset=utf-8", []byte(text))
+}
+
 // Services answers with the service document, the list of sets.
 func (w *Writer) Services(rw http.ResponseWriter, sets []string) {
 	var b bytes.Buffer
@@ -151,6 +156,12 @@ func send(rw http.ResponseWriter, status int, contentType string, body []byte) {
 
 // encodeJSON writes a value as JSON, with no characters escaped for HTML.
 func encodeJSON(b *bytes.Buffer, v any) {
+	if text, ok := v.(string); ok && plain(text) {
+		b.WriteByte('"')
+		b.WriteString(text)
+		b.WriteByte('"')
+		return
+	}
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
@@ -158,6 +169,17 @@ func encodeJSON(b *bytes.Buffer, v any) {
 		return
 	}
 	b.Truncate(b.Len() - 1) // the newline
+}
+
+// plain reports whether the text stands in JSON as it is, which nearly every
+// one does.
+func plain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *Writer) listJSON(b *bytes.Buffer, p Page, q Query, next string) {
@@ -192,6 +214,15 @@ func (w *Writer) entityJSON(b *bytes.Buffer, e *Entity, q Query) {
 	}
 	b.WriteString(`"type":`)
 	encodeJSON(b, namespace+e.Type)
+	if e.Media != "" {
+		source := w.uri(e) + "/$value"
+		b.WriteString(`,"content_type":`)
+		encodeJSON(b, e.Media)
+		b.WriteString(`,"media_src":`)
+		encodeJSON(b, source)
+		b.WriteString(`,"edit_media":`)
+		encodeJSON(b, source)
+	}
 	b.WriteByte('}')
 	for _, p := range e.Properties {
 		if !q.shows(p.Name) {
@@ -214,28 +245,42 @@ func (w *Writer) valueJSON(b *bytes.Buffer, e *Entity, p Property, q Query) {
 	switch v := p.Value.(type) {
 	case time.Time:
 		fmt.Fprintf(b, `"/Date(%d)/"`, v.UnixMilli())
+	case Offset:
+		fmt.Fprintf(b, `"/Date(%d)/"`, v.UnixMilli())
 	case int64:
 		// OData 2.0 writes Edm.Int64 as text.
 		fmt.Fprintf(b, `"%d"`, v)
 	case *Entity:
 		w.entityJSON(b, v, Query{})
 	case Link:
-		if v.Rows == nil || !slices.Contains(q.Expand, p.Name) {
-			b.WriteString(`{"__deferred":{"uri":`)
-			encodeJSON(b, w.uri(e)+"/"+p.Name)
-			b.WriteString(`}}`)
-			return
-		}
+		w.linkJSON(b, e, p.Name, v, q)
+	default:
+		encodeJSON(b, v)
+	}
+}
+
+func (w *Writer) linkJSON(b *bytes.Buffer, e *Entity, name string, l Link, q Query) {
+	expand := slices.Contains(q.Expand, name)
+	switch {
+	case expand && l.Rows != nil:
 		b.WriteString(`{"results":[`)
-		for i, row := range v.Rows() {
+		for i, row := range l.Rows() {
 			if i > 0 {
 				b.WriteByte(',')
 			}
 			w.entityJSON(b, row, Query{})
 		}
 		b.WriteString(`]}`)
+	case expand && l.One != nil:
+		if one := l.One(); one != nil {
+			w.entityJSON(b, one, Query{})
+			return
+		}
+		b.WriteString(`null`)
 	default:
-		encodeJSON(b, v)
+		b.WriteString(`{"__deferred":{"uri":`)
+		encodeJSON(b, w.uri(e)+"/"+name)
+		b.WriteString(`}}`)
 	}
 }
 
@@ -244,7 +289,7 @@ const namespaces = ` xmlns="http://www.w3.org/2005/Atom" xmlns:m="http://schemas
 
 func (w *Writer) feed(b *bytes.Buffer, set string, p Page, q Query, next string) {
 	fmt.Fprintf(b, `<feed%s xml:base="%s/"><id>%s/%s</id><title type="text">%s</title><updated>%s</updated>`,
-		namespaces, escape(w.Root), escape(w.Root), set, set, atomTime(w.Now))
+		namespaces, escape(w.Root), escape(w.Root), escape(set), escape(set), atomTime(w.Now))
 	if p.Counted {
 		fmt.Fprintf(b, `<m:count>%d</m:count>`, p.Count)
 	}
@@ -267,14 +312,49 @@ func (w *Writer) entry(b *bytes.Buffer, e *Entity, q Query, root bool) {
 	fmt.Fprintf(b, `><id>%s</id><title type="text">%s</title><updated>%s</updated><category term="%s" scheme="http://schemas.microsoft.com/ado/2007/08/dataservices/scheme"/><link href="%s" rel="edit" title="%s"/>`,
 		escape(uri), e.Set, atomTime(w.Now), namespace+e.Type, escape(relative), e.Type)
 	for _, p := range e.Properties {
-		if _, ok := p.Value.(Link); ok && q.shows(p.Name) {
-			fmt.Fprintf(b, `<link href="%s/%s" rel="http://schemas.microsoft.com/ado/2007/08/dataservices/related/%s" title="%s" type="application/atom+xml;type=feed"/>`,
-				escape(relative), p.Name, p.Name, p.Name)
+		if l, ok := p.Value.(Link); ok && q.shows(p.Name) {
+			w.link(b, relative, p.Name, l, q)
 		}
+	}
+	if e.Media != "" {
+		// The properties of what has content of its own stand beside it.
+		fmt.Fprintf(b, `<content type="%s" src="%s/$value"/><m:properties>`, escape(e.Media), escape(relative))
+		w.properties(b, e.Properties, q)
+		b.WriteString(`</m:properties></entry>`)
+		return
 	}
 	b.WriteString(`<content type="application/xml"><m:properties>`)
 	w.properties(b, e.Properties, q)
 	b.WriteString(`</m:properties></content></entry>`)
+}
+
+// link writes a navigation property, with what it leads to when $expand asks
+// for it.
+func (w *Writer) link(b *bytes.Buffer, relative, name string, l Link, q Query) {
+	kind := "feed"
+	if l.One != nil {
+		kind = "entry"
+	}
+	fmt.Fprintf(b, `<link href="%s/%s" rel="http://schemas.microsoft.com/ado/2007/08/dataservices/related/%s" title="%s" type="application/atom+xml;type=%s"`,
+		escape(relative), name, name, name, kind)
+	expand := slices.Contains(q.Expand, name)
+	switch {
+	case expand && l.Rows != nil:
+		fmt.Fprintf(b, `><m:inline><feed><id>%s/%s/%s</id><title type="text">%s</title><updated>%s</updated>`,
+			escape(w.Root), escape(relative), name, name, atomTime(w.Now))
+		for _, row := range l.Rows() {
+			w.entry(b, row, Query{}, false)
+		}
+		b.WriteString(`</feed></m:inline></link>`)
+	case expand && l.One != nil:
+		b.WriteString(`><m:inline>`)
+		if one := l.One(); one != nil {
+			w.entry(b, one, Query{}, false)
+		}
+		b.WriteString(`</m:inline></link>`)
+	default:
+		b.WriteString(`/>`)
+	}
 }
 
 func (w *Writer) properties(b *bytes.Buffer, list []Property, q Query) {
@@ -288,6 +368,10 @@ func (w *Writer) properties(b *bytes.Buffer, list []Property, q Query) {
 			fmt.Fprintf(b, `<d:%s m:null="true"/>`, p.Name)
 		case time.Time:
 			fmt.Fprintf(b, `<d:%s m:type="Edm.DateTime">%s</d:%s>`, p.Name, v.UTC().Format("2006-01-02T15:04:05.000"), p.Name)
+		case Offset:
+			fmt.Fprintf(b, `<d:%s m:type="Edm.DateTimeOffset">%s</d:%s>`, p.Name, v.UTC().Format("2006-01-02T15:04:05Z"), p.Name)
+		case int:
+			fmt.Fprintf(b, `<d:%s m:type="Edm.Int32">%d</d:%s>`, p.Name, v, p.Name)
 		case int64:
 			fmt.Fprintf(b, `<d:%s m:type="Edm.Int64">%d</d:%s>`, p.Name, v, p.Name)
 		case bool:
