@@ -2,6 +2,7 @@ package iflow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -107,10 +108,16 @@ func asyncImport(_ context.Context, m *Message) Answer {
 	}
 }
 
+// payload gives the message as an attachment of its log.
+func payload(name string, m *Message) messagelog.Attachment {
+	return messagelog.Attachment{Name: name, ContentType: cmp.Or(strings.Clone(m.Header.Get("Content-Type")), "application/octet-stream"), Payload: m.Body}
+}
+
 // broken always ends in an exception.
-func broken(context.Context, *Message) Answer {
+func broken(_ context.Context, m *Message) Answer {
 	return Answer{
 		Status:  http.StatusInternalServerError,
+		Log:     messagelog.Outcome{Attachments: []messagelog.Attachment{payload("Request", m)}},
 		Failure: "java.lang.IllegalStateException: the backend order service answered with an error: 503 Service Unavailable",
 	}
 }

@@ -96,12 +96,12 @@ func (rt *Runtime) orderJSON(_ context.Context, m *Message) Answer {
 	d := readJSON(m.Body)
 	o := rt.accept(d)
 	if o == nil {
-		return answerOrder(jsonAnswer(http.StatusBadRequest, d.reject()), d, nil)
+		return answerOrder(jsonAnswer(http.StatusBadRequest, d.reject()), m, nil)
 	}
 	return answerOrder(jsonAnswer(http.StatusOK, struct {
 		*order
 		Order *order `json:"order"`
-	}{o, o}), d, o)
+	}{o, o}), m, o)
 }
 
 // orderXML is orderJSON with <order> documents: <sku> and <qty> in it, or
@@ -110,9 +110,9 @@ func (rt *Runtime) orderXML(_ context.Context, m *Message) Answer {
 	d := readXML(m.Body)
 	o := rt.accept(d)
 	if o == nil {
-		return answerOrder(xmlAnswer(http.StatusBadRequest, d.reject()), d, nil)
+		return answerOrder(xmlAnswer(http.StatusBadRequest, d.reject()), m, nil)
 	}
-	return answerOrder(xmlAnswer(http.StatusOK, o), d, o)
+	return answerOrder(xmlAnswer(http.StatusOK, o), m, o)
 }
 
 func xmlAnswer(status int, v any) Answer {
@@ -123,8 +123,10 @@ func xmlAnswer(status int, v any) Answer {
 	return Answer{Status: status, ContentType: "application/xml;charset=utf-8", Body: append([]byte(xml.Header), b...)}
 }
 
-// answerOrder adds the custom headers of the log.
-func answerOrder(a Answer, d *draft, o *order) Answer {
+// answerOrder adds what the log holds: custom headers, and the order as it was
+// sent.
+func answerOrder(a Answer, m *Message, o *order) Answer {
+	a.Log.Attachments = append(a.Log.Attachments, payload("Order", m))
 	if o == nil {
 		a.Log.Headers = append(a.Log.Headers, messagelog.Property{Name: "OrderStatus", Value: "REJECTED"})
 		return a

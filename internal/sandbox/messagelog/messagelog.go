@@ -4,9 +4,11 @@
 package messagelog
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/base64"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,8 +30,21 @@ func Statuses() []string {
 	return []string{Completed, Processing, Retry, Escalated, Failed, Cancelled, Discarded, Abandoned}
 }
 
-// Property is a custom header of a log.
+// Property is a custom header, or an adapter attribute, of a log.
 type Property struct{ Name, Value string }
+
+// Attachment is what a flow attached to the log of a message.
+type Attachment struct {
+	Name, ContentType string
+	// Payload is never changed.
+	Payload []byte
+}
+
+// Stage is a status that a log has for some time on the way to its final one.
+type Stage struct {
+	Status string
+	For    time.Duration
+}
 
 // Outcome is how the processing of a message ended, and what it left in the log.
 type Outcome struct {
@@ -38,10 +53,39 @@ type Outcome struct {
 	End time.Time
 	// Status is the final status.
 	Status string
+	// Course is what comes before it, once the processing itself is over: the
+	// last stage ends at End.
+	Course []Stage
 	// Error is the error information; empty when there is none.
 	Error string
-	// Headers are the custom headers.
-	Headers []Property
+	// Headers are the custom headers, Adapter the attributes that adapters left.
+	Headers, Adapter []Property
+	// Attachments are kept as long as the store has room for them, see
+	// [KeepPayloads].
+	Attachments []Attachment
+}
+
+// size gives how many bytes the attachments hold.
+func (o *Outcome) size() int {
+	n := 0
+	for _, a := range o.Attachments {
+		n += len(a.Payload)
+	}
+	return n
+}
+
+// statusAt gives the status at a time before the end.
+func (o *Outcome) statusAt(now time.Time) string {
+	if o.End.IsZero() {
+		return Processing
+	}
+	from := o.End
+	for _, stage := range slices.Backward(o.Course) {
+		if from = from.Add(-stage.For); !now.Before(from) {
+			return stage.Status
+		}
+	}
+	return Processing
 }
 
 // Log is the log of one message.
@@ -61,18 +105,22 @@ type Log struct {
 	visible time.Time
 }
 
-// At gives the log as it is at the time: while it is being processed it has
-// no end, no error and no custom headers yet.
+// At gives the log as it is at the time: before its end it has a status of its
+// course or is being processed, and no error, attachments or custom headers yet.
 func (l Log) At(now time.Time) Log {
 	if !l.End.IsZero() && !now.Before(l.End) {
 		return l
 	}
-	l.Outcome = Outcome{Status: Processing}
+	l.Outcome = Outcome{Status: l.statusAt(now)}
 	return l
 }
 
 // Keep is how many logs of each flow are kept.
 const Keep = 1000
+
+// KeepPayloads is how many bytes the attachments of all logs may hold together:
+// what is beyond it goes, that of the log that ended first before the others.
+const KeepPayloads = 64 << 20
 
 // Delay is how long after its start a log appears: the platform writes them
 // some time after the call.
@@ -84,6 +132,10 @@ type Store struct {
 	mu    sync.RWMutex
 	byID  map[string]*Log
 	flows map[string]*ring
+	// payloads are the logs with attachments in the order of their ends, and
+	// held the bytes of those that are kept.
+	payloads []*Log
+	held     int
 }
 
 // ring is the logs of one flow, the oldest at next once it is full.
@@ -114,7 +166,9 @@ func (s *Store) Begin(l Log, late time.Duration) {
 		r.logs = append(r.logs, &l)
 		return
 	}
-	delete(s.byID, r.logs[r.next].ID)
+	oldest := r.logs[r.next]
+	delete(s.byID, oldest.ID)
+	s.drop(oldest)
 	r.logs[r.next] = &l
 	r.next = (r.next + 1) % Keep
 }
@@ -128,10 +182,27 @@ func (s *Store) Finish(id string, o Outcome, late time.Duration) {
 	if !ok {
 		return
 	}
+	s.drop(l)
 	l.Outcome = o
 	if late > 0 {
 		l.visible = o.End.Add(late)
 	}
+	if len(o.Attachments) > 0 {
+		s.payloads, s.held = append(s.payloads, l), s.held+o.size()
+	}
+	for s.held > KeepPayloads {
+		s.drop(s.payloads[0])
+		s.payloads = s.payloads[1:]
+	}
+	if len(s.payloads) > 2*len(s.byID) {
+		s.payloads = slices.DeleteFunc(s.payloads, func(l *Log) bool { return l.Attachments == nil })
+	}
+}
+
+// drop forgets the attachments of a log. The caller holds the lock.
+func (s *Store) drop(l *Log) {
+	s.held -= l.size()
+	l.Attachments = nil
 }
 
 // Get gives the log with the message ID as it is at the time.
@@ -151,21 +222,21 @@ func (l *Log) shown(now time.Time) bool { return !l.visible.IsZero() && !now.Bef
 func (s *Store) All(now time.Time) []Log {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	all := make([]Log, 0, len(s.byID))
-	for _, l := range s.byID {
-		if l.shown(now) {
-			all = append(all, l.At(now))
+	shown := make([]*Log, 0, len(s.byID))
+	for _, r := range s.flows {
+		for _, l := range r.logs {
+			if l.shown(now) {
+				shown = append(shown, l)
+			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Log) int {
-		if c := b.Start.Compare(a.Start); c != 0 {
-			return c
-		}
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
+	slices.SortFunc(shown, func(a, b *Log) int {
+		return cmp.Or(b.Start.Compare(a.Start), strings.Compare(a.ID, b.ID))
 	})
+	all := make([]Log, len(shown))
+	for i, l := range shown {
+		all[i] = l.At(now)
+	}
 	return all
 }
 

@@ -48,6 +48,71 @@ func TestLogIsSeenInTime(t *testing.T) {
 	}
 }
 
+func TestStatusOverTime(t *testing.T) {
+	var s Store
+	at := time.Unix(1_700_000_000, 0)
+	s.Begin(Log{ID: "A", Flow: "F", Start: at}, 0)
+	s.Finish("A", Outcome{
+		End: at.Add(5 * time.Second), Status: Completed, Error: "at last",
+		Course: []Stage{{Retry, time.Second}, {Escalated, 2 * time.Second}},
+	}, 0)
+	for _, test := range []struct {
+		after time.Duration
+		want  string
+	}{
+		{time.Second, Processing}, {1999 * time.Millisecond, Processing}, {2 * time.Second, Retry}, {2999 * time.Millisecond, Retry},
+		{3 * time.Second, Escalated}, {4999 * time.Millisecond, Escalated}, {5 * time.Second, Completed}, {time.Hour, Completed},
+	} {
+		l, ok := s.Get("A", at.Add(test.after))
+		if over := test.want == Completed; !ok || l.Status != test.want || l.End.IsZero() == over || (l.Error != "") != over {
+			t.Errorf("after %v: %+v, want %s", test.after, l, test.want)
+		}
+	}
+}
+
+func TestStoreKeepsTheNewestPayloads(t *testing.T) {
+	var s Store
+	at := time.Unix(1_700_000_000, 0)
+	const size = KeepPayloads / 4
+	finish := func(id, flow string, n int) {
+		s.Begin(Log{ID: id, Flow: flow, Start: at}, 0)
+		s.Finish(id, Outcome{End: at, Status: Completed, Attachments: []Attachment{{Name: "a", Payload: make([]byte, n)}}}, 0)
+	}
+	has := func(id string) bool {
+		l, ok := s.Get(id, at.Add(time.Hour))
+		if !ok {
+			t.Fatalf("no log %s", id)
+		}
+		return len(l.Attachments) == 1
+	}
+	for _, id := range []string{"A1", "A2", "A3", "A4"} {
+		finish(id, "F", size)
+	}
+	if !has("A1") || !has("A4") {
+		t.Fatalf("what fits is not kept")
+	}
+	finish("A5", "G", 2*size)
+	for id, want := range map[string]bool{"A1": false, "A2": false, "A3": true, "A4": true, "A5": true} {
+		if has(id) != want {
+			t.Errorf("%s has its attachment: %t, want %t", id, !want, want)
+		}
+	}
+	finish("A6", "G", KeepPayloads+1)
+	for _, id := range []string{"A3", "A5", "A6"} {
+		if has(id) {
+			t.Errorf("%s has an attachment beside one that is too large", id)
+		}
+	}
+	// Logs that go take their payloads with them.
+	finish("B", "H", 1)
+	for i := range 3 * Keep {
+		finish(fmt.Sprintf("C%04d", i), "F", 1)
+	}
+	if s.held != Keep+1 || len(s.payloads) > 2*len(s.byID) || !has("B") {
+		t.Errorf("%d bytes held for %d logs, want %d", s.held, len(s.payloads), Keep+1)
+	}
+}
+
 func TestNewID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
