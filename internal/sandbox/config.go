@@ -13,6 +13,7 @@ import (
 
 	"iflowtest/internal/diag"
 	"iflowtest/internal/expression"
+	"iflowtest/internal/sandbox/api"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/subaccount"
@@ -33,6 +34,7 @@ type Config struct {
 	// provisioning is how long the jobs of Cloud Foundry and of the
 	// entitlements take at least.
 	provisioning time.Duration
+	deployment   *api.DeploymentTimes // nil: the usual ones
 	users        []subaccount.UserSpec
 	quota        subaccount.Quota
 }
@@ -84,7 +86,7 @@ type configReader struct {
 }
 
 // ParseConfig reads a configuration file: flows, instances, keys, entitled,
-// latency, tls, provisioning, users, quota, faults and xsuaa-compat. It reports everything that is wrong, each
+// latency, tls, provisioning, deployment, users, quota, faults and xsuaa-compat. It reports everything that is wrong, each
 // with its place in file, and gives a configuration only when nothing is.
 func ParseConfig(file string, data []byte) (*Config, diag.List) {
 	r, top := newReader(file, data)
@@ -113,6 +115,7 @@ func (c *configReader) top(n *yaml.Node) {
 		{name: "latency", read: func(n *yaml.Node) { c.config.latency = c.duration(n, "latency") }},
 		{name: "tls", read: func(n *yaml.Node) { c.config.tls = c.boolean(n, "tls") }},
 		{name: "provisioning", read: func(n *yaml.Node) { c.config.provisioning = c.duration(n, "provisioning") }},
+		{name: "deployment", read: c.deployment},
 		{name: "users", read: func(n *yaml.Node) { c.elements(n, "users", c.user) }},
 		{name: "quota", read: c.quota},
 		{name: "faults", read: func(n *yaml.Node) { c.elements(n, "faults", c.fault) }},

@@ -8,6 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"iflowtest/internal/diag"
+	"iflowtest/internal/sandbox/api"
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/subaccount"
 )
@@ -29,6 +30,9 @@ func (c *configReader) flow(n *yaml.Node) {
 		{name: "respond", required: true, read: func(n *yaml.Node) {
 			c.elements(n, "respond", func(n *yaml.Node) { custom.rules = append(custom.rules, c.rule(n)) })
 		}},
+		{name: "version", read: func(n *yaml.Node) { f.Version = c.version(n) }},
+		{name: "deployed", read: func(n *yaml.Node) { f.Undeployed = !c.boolean(n, "deployed") }},
+		{name: "deployment-error", read: func(n *yaml.Node) { f.DeploymentError, _ = c.text(n, "deployment-error") }},
 		{name: "message-log", read: func(n *yaml.Node) { custom.log = c.messageLog(n) }},
 	})
 	f.Process = custom.process
@@ -114,4 +118,34 @@ func (c *configReader) oneBody(n *yaml.Node, kind string, first *string) bool {
 	}
 	*first = kind
 	return true
+}
+
+// flowVersion is what the version of an artifact may be.
+var flowVersion = regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}$`)
+
+func (c *configReader) version(n *yaml.Node) string {
+	version, ok := c.text(n, "version")
+	if ok && !flowVersion.MatchString(version) {
+		c.errorAt(n, diag.InvalidValue, "version: want three numbers with dots, such as 1.0.4, got %q", version)
+	}
+	return version
+}
+
+// deployment reads how long the steps of a deployment take.
+func (c *configReader) deployment(n *yaml.Node) {
+	times := api.DefaultDeploymentTimes()
+	c.mapping(n, "deployment", []field{
+		{name: "build", read: func(n *yaml.Node) { times.Build = c.duration(n, "build") }},
+		{name: "start", read: func(n *yaml.Node) { times.Start = c.duration(n, "start") }},
+		{name: "endpoint", read: func(n *yaml.Node) { times.Endpoint = c.duration(n, "endpoint") }},
+	})
+	c.config.deployment = &times
+}
+
+// deploymentTimes gives how long the steps of a deployment take.
+func (c *Config) deploymentTimes() api.DeploymentTimes {
+	if c.deployment == nil {
+		return api.DefaultDeploymentTimes()
+	}
+	return *c.deployment
 }

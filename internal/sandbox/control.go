@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/subaccount"
 )
 
@@ -139,7 +140,7 @@ func (t *Tenant) state() state {
 			i.Name, i.Space, i.Plan, append([]string{}, i.Roles...), sorted(keys[i.GUID]), unfinished(i.Operation),
 		})
 	}
-	for _, f := range t.runtime.Flows() {
+	for _, f := range iflow.Endpoints(t.runtime.Lasting()) {
 		s.Runtime.Flows = append(s.Runtime.Flows, flowState{f.ID, f.Endpoint, f.Role})
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())

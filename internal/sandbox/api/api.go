@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"iflowtest/internal/sandbox/csrf"
 	"iflowtest/internal/sandbox/fault"
@@ -27,10 +27,11 @@ const Root = "/api/v1"
 
 // Roles of the areas (wire/sap.md 1.5).
 const (
-	packagesRead   = "WorkspacePackagesRead"
-	packagesEdit   = "WorkspacePackagesEdit"
-	monitoringRead = "MonitoringDataRead"
-	payloadsRead   = "MessagePayloadsRead"
+	packagesRead    = "WorkspacePackagesRead"
+	packagesEdit    = "WorkspacePackagesEdit"
+	artifactsDeploy = "WorkspaceArtifactsDeploy"
+	monitoringRead  = "MonitoringDataRead"
+	payloadsRead    = "MessagePayloadsRead"
 )
 
 // Options is what the API needs.
@@ -38,8 +39,10 @@ type Options struct {
 	Access *token.Server
 	Faults *fault.Set
 	Logs   *messagelog.Store
-	// Flows gives what is deployed, sorted by ID.
-	Flows func() []iflow.Flow
+	// Flows is what is deployed, and what can be.
+	Flows *iflow.Runtime
+	// Times is how long a deployment takes.
+	Times DeploymentTimes
 	// Origin and Runtime give the origins of the API and of the runtime.
 	Origin, Runtime func() string
 }
@@ -49,9 +52,8 @@ type API struct {
 	o        Options
 	sets     []set
 	packages packages
+	tasks    tasks
 	sessions csrf.Sessions
-	// deployed is when the flows were.
-	deployed time.Time
 }
 
 // set is an entity set, or a resource that stands in the same place.
@@ -65,17 +67,17 @@ type set struct {
 
 // New makes the API with the package of the built-in flows in it.
 func New(o Options) *API {
-	a := &API{o: o, deployed: o.Faults.Now()}
+	a := &API{o: o}
 	a.packages.add(newPackage(packageSpec{
 		ID: FlowPackage, Name: "Sandbox Flows", ShortText: "The integration flows of the sandbox", Version: "1.0.0",
-	}, a.deployed, "sandbox"))
+	}, o.Faults.Now(), "sandbox"))
 	a.sets = []set{
-		{"BuildAndDeployStatus", packagesRead, packagesEdit, nil},
+		{"BuildAndDeployStatus", artifactsDeploy, artifactsDeploy, a.serveTask},
 		{"CustomTagConfigurations", packagesRead, packagesEdit, nil},
-		{"DeployIntegrationDesigntimeArtifact", "WorkspaceArtifactsDeploy", "WorkspaceArtifactsDeploy", nil},
+		{"DeployIntegrationDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy},
 		{"IntegrationDesigntimeArtifacts", packagesRead, packagesEdit, nil},
 		{"IntegrationPackages", packagesRead, packagesEdit, a.servePackages},
-		{"IntegrationRuntimeArtifacts", monitoringRead, "WorkspaceArtifactsDeploy", a.serveRuntimeArtifacts},
+		{"IntegrationRuntimeArtifacts", monitoringRead, artifactsDeploy, a.serveRuntimeArtifacts},
 		{"KeystoreEntries", monitoringRead, "SecurityMaterialEdit", nil},
 		{"MessageProcessingLogs", monitoringRead, monitoringRead, a.serveLogs},
 		{"OAuth2ClientCredentials", "CredentialsRead", "CredentialsEdit", nil},
@@ -140,7 +142,7 @@ func (a *API) services(c *call) {
 	}
 	var names []string
 	for _, s := range a.sets {
-		if s.serve != nil {
+		if s.serve != nil && !strings.HasPrefix(s.name, "Deploy") { // those are function imports
 			names = append(names, s.name)
 		}
 	}
@@ -227,4 +229,13 @@ func (c *call) textValue(text string) {
 	c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	c.w.WriteHeader(http.StatusOK)
 	c.w.Write([]byte(text)) // a caller that went away needs no answer
+}
+
+// value answers with something that is no entity.
+func (c *call) value(contentType string, body []byte) {
+	h := c.w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(http.StatusOK)
+	c.w.Write(body) // a caller that went away needs no answer
 }

@@ -1,49 +1,126 @@
 package api
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/odata"
 )
 
-// serveRuntimeArtifacts answers IntegrationRuntimeArtifacts: every flow of the
-// sandbox is deployed and started.
+// serveRuntimeArtifacts answers IntegrationRuntimeArtifacts: what is deployed
+// (wire/sap.md 6.3).
 func (a *API) serveRuntimeArtifacts(c *call) {
-	if c.r.Method == http.MethodDelete {
-		c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: the sandbox cannot undeploy yet."))
-		return
-	}
-	if !c.allow(http.MethodGet) {
-		return
-	}
 	id, one := c.path[0].Key()
-	var rows []*odata.Entity
-	for _, f := range a.o.Flows() {
-		row := a.runtimeArtifact(f)
-		if one && f.ID == id && len(c.path) == 1 {
-			c.out.Entity(c.w, http.StatusOK, row, c.query)
-			return
-		}
-		rows = append(rows, row)
-	}
 	switch {
 	case len(c.path) == 1 && c.path[0].Keys == nil:
-		c.list("IntegrationRuntimeArtifacts", rows)
-	case one && len(c.path) == 1:
-		c.unknown("Integration Runtime Artifact", id)
-	default:
+		a.runtimeArtifacts(c)
+	case !one:
 		c.nowhere()
+	default:
+		a.oneRuntimeArtifact(c, id)
 	}
 }
 
-func (a *API) runtimeArtifact(f iflow.Flow) *odata.Entity {
+func (a *API) runtimeArtifacts(c *call) {
+	if !c.allow(http.MethodGet) {
+		return
+	}
+	if c.query.Count {
+		c.fail(odata.Errorf(http.StatusBadRequest, "the query option $inlinecount is not supported for IntegrationRuntimeArtifacts"))
+		return
+	}
+	var rows []*odata.Entity
+	for _, d := range a.o.Flows.Deployments() {
+		rows = append(rows, a.runtimeArtifact(d))
+	}
+	c.list("IntegrationRuntimeArtifacts", rows)
+}
+
+// oneRuntimeArtifact answers for one ID; DELETE takes it away from the
+// runtime and leaves its design.
+func (a *API) oneRuntimeArtifact(c *call, id string) {
+	if len(c.path) > 1 {
+		a.errorInformation(c, id)
+		return
+	}
+	if !c.allow(http.MethodGet, http.MethodDelete) {
+		return
+	}
+	if c.r.Method == http.MethodDelete {
+		if !a.o.Flows.Undeploy(id) {
+			c.unknown("Integration Runtime Artifact", id)
+			return
+		}
+		c.w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	d, ok := a.o.Flows.Deployment(id)
+	if !ok {
+		c.unknown("Integration Runtime Artifact", id)
+		return
+	}
+	c.out.Entity(c.w, http.StatusOK, a.runtimeArtifact(d), c.query)
+}
+
+func (a *API) runtimeArtifact(d iflow.Deployment) *odata.Entity {
 	return &odata.Entity{
-		Set: "IntegrationRuntimeArtifacts", Type: "IntegrationRuntimeArtifact", Key: odata.Key(f.ID),
+		Set: "IntegrationRuntimeArtifacts", Type: "IntegrationRuntimeArtifact", Key: odata.Key(d.ID),
 		Properties: []odata.Property{
-			{Name: "Id", Value: f.ID}, {Name: "Version", Value: "1.0.0"}, {Name: "Name", Value: f.ID}, {Name: "Type", Value: "INTEGRATION_FLOW"},
-			{Name: "DeployedBy", Value: "sandbox"}, {Name: "DeployedOn", Value: a.deployed}, {Name: "Status", Value: "STARTED"},
+			{Name: "Id", Value: d.ID}, {Name: "Version", Value: d.Version}, {Name: "Name", Value: d.Name}, {Name: "Type", Value: d.Type},
+			{Name: "DeployedBy", Value: d.By}, {Name: "DeployedOn", Value: d.On}, {Name: "Status", Value: d.Status(a.o.Faults.Now())},
 			{Name: "ErrorInformation", Value: odata.Link{}},
 		},
 	}
+}
+
+// errorInformation answers why an artifact does not start: 204 when it does,
+// or is only about to fail.
+func (a *API) errorInformation(c *call, id string) {
+	if !c.allow(http.MethodGet) {
+		return
+	}
+	d, ok := a.o.Flows.Deployment(id)
+	if !ok {
+		c.unknown("Integration Runtime Artifact", id)
+		return
+	}
+	if c.path[1].Name != "ErrorInformation" || c.path[1].Keys != nil || len(c.path) > 3 || len(c.path) == 3 && c.path[2].Name != "$value" {
+		c.nowhere()
+		return
+	}
+	if d.Status(a.o.Faults.Now()) != iflow.Failed {
+		c.w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if len(c.path) == 3 {
+		c.value("application/json", errorDocument(d.Error))
+		return
+	}
+	c.out.Entity(c.w, http.StatusOK, &odata.Entity{
+		Set: "RuntimeArtifactErrorInformations", Type: "RuntimeArtifactErrorInformation", Key: odata.Key(d.ID),
+		Properties: []odata.Property{{Name: "Id", Value: d.ID}},
+	}, c.query)
+}
+
+// errorDocument is the error information of a runtime artifact, with the
+// platform's spelling of "subsytem" (wire/sap.md 6.3).
+func errorDocument(text string) []byte {
+	type message struct {
+		Subsystem string `json:"subsystemName"`
+		Part      string `json:"subsytemPartName"`
+		ID        string `json:"messageId"`
+		Text      string `json:"messageText"`
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(struct {
+		Message   message  `json:"message"`
+		Parameter []string `json:"parameter"`
+	}{message{"CONTENT", "CONTENT_DEPLOY", "GenerationFailed", ""}, []string{text}}); err != nil {
+		return nil
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

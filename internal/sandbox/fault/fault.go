@@ -38,6 +38,9 @@ const (
 	ConnectionReset    = "connection-reset"
 	TruncatedBody      = "truncated-body"
 	LogLate            = "log-late"
+	DeployFails        = "deploy-fails"
+	DeploySlow         = "deploy-slow"
+	EndpointLate       = "endpoint-late"
 	ClockSkew          = "clock-skew"
 )
 
@@ -96,6 +99,9 @@ func Docs() []Doc {
 		{ConnectionReset, everywhere, "", []string{"method", "lost"}, 0, "the connection is reset instead of an answer, before the request is handled or, with lost=answer, after; with path or part elsewhere than at the runtime"},
 		{TruncatedBody, everywhere, "", []string{"method"}, 0, "the answer ends in the middle of its body; with path or part elsewhere than at the runtime"},
 		{LogLate, flows, "", []string{"seconds"}, 5 * time.Second, "message logs appear seconds (default 5) after the flow's end"},
+		{DeployFails, "api", "", []string{"name"}, 0, "deploying an artifact ends in FAIL, and the artifact in ERROR with error information; name is a pattern for IDs"},
+		{DeploySlow, "api", "", []string{"seconds", "name"}, 10 * time.Second, "building an artifact takes seconds (default 10) longer"},
+		{EndpointLate, "api", "", []string{"seconds", "name"}, 30 * time.Second, "the endpoints of an artifact that is deployed are listed seconds (default 30) later"},
 		{ClockSkew, "", "", []string{"seconds"}, 5 * time.Minute, "the clock of the tenant is seconds (default 300, may be negative) ahead"},
 	}
 }
@@ -128,8 +134,9 @@ type Fault struct {
 	// Lost is what connection-reset takes away: "request", as does an empty
 	// one, or "answer", when the request has been handled.
 	Lost string
-	// Names narrows a fault of provisioning: a pattern, as path.Match has it,
-	// that the name of the instance or key must match.
+	// Names narrows a fault of provisioning or deployment: a pattern, as
+	// path.Match has it, that the name of the instance or key, or the ID of the
+	// artifact, must match.
 	Names string
 
 	written bool // Duration was written

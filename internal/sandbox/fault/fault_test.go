@@ -83,7 +83,7 @@ func TestEveryNameIsKnown(t *testing.T) {
 		"token-500", "token-503", "token-429", "token-slow", "token-short", "token-garbage", "token-forged",
 		"token-foreign-issuer", "jwks-rotated", "secret-revoked", "certificate-expired", "provision-fails",
 		"provision-slow", "provision-stuck", "delete-fails", "cf-429", "runtime-503", "connection-reset",
-		"truncated-body", "log-late", "clock-skew",
+		"truncated-body", "log-late", "deploy-fails", "deploy-slow", "endpoint-late", "clock-skew",
 	}
 	if got := Names(); !slices.Equal(got, want) {
 		t.Errorf("names %v", got)

@@ -16,8 +16,8 @@ type Request struct {
 	// Key and Client are the service key and the client ID it came with, where
 	// they are known.
 	Key, Client string
-	// Name is that of the service instance or key it is about, where it is
-	// known.
+	// Name is that of the service instance or key it is about, or the ID of the
+	// artifact, where it is known.
 	Name string
 }
 

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,11 +70,17 @@ type Answer struct {
 	Failure string
 }
 
-// Flow is a deployed integration flow with one endpoint. It never changes once
-// it is deployed.
+// Flow is an integration flow with one endpoint. It never changes once it is
+// deployed.
 type Flow struct {
 	// ID is the ID and the name of the artifact.
 	ID string
+	// Version of the artifact; empty: [DefaultVersion].
+	Version string
+	// Undeployed tells that it is not deployed at the start.
+	Undeployed bool
+	// DeploymentError, when not empty, is the error its deployment ends in.
+	DeploymentError string
 	// Endpoint is the address with its prefix, such as /http/orders; a
 	// trailing "/*" takes everything below as well.
 	Endpoint string
@@ -111,9 +118,9 @@ type Options struct {
 // use.
 type Runtime struct {
 	o        Options
-	flows    []Flow
-	exact    map[string]*Flow // by lower-case endpoint
-	below    map[string]*Flow // by lower-case endpoint without /*
+	flows    []Flow     // by ID
+	mu       sync.Mutex // held by who changes table
+	table    atomic.Pointer[table]
 	sessions csrf.Sessions
 	orders   atomic.Int64
 }
@@ -121,63 +128,28 @@ type Runtime struct {
 // New deploys the built-in flows and those of the options. An ID or an
 // endpoint that is there twice is an error.
 func New(o Options) (*Runtime, error) {
-	rt := &Runtime{o: o, exact: map[string]*Flow{}, below: map[string]*Flow{}}
+	rt := &Runtime{o: o}
 	rt.orders.Store(firstOrder - 1)
 	rt.flows = append(rt.builtIn(), o.Flows...)
 	slices.SortStableFunc(rt.flows, func(a, b Flow) int { return strings.Compare(a.ID, b.ID) })
-	var errs []error
-	ids := map[string]bool{}
-	for i := range rt.flows {
-		f := &rt.flows[i]
-		if err := CheckEndpoint(f.Endpoint); err != nil {
-			errs = append(errs, fmt.Errorf("flow %q: %w", f.ID, err))
-		}
-		if ids[f.ID] {
-			errs = append(errs, fmt.Errorf("flow %q is there already", f.ID))
-			continue
-		}
-		ids[f.ID] = true
-		if other := rt.index(f); other != nil {
-			errs = append(errs, fmt.Errorf("flow %q: endpoint %q is that of flow %q", f.ID, f.Endpoint, other.ID))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(duplicates(rt.flows)...); err != nil {
 		return nil, err
 	}
+	rt.deployAtStart()
 	return rt, nil
 }
 
-// index makes a flow reachable, or gives the one that has its address.
-func (rt *Runtime) index(f *Flow) *Flow {
-	address, flows := strings.ToLower(f.Endpoint), rt.exact
-	if prefix, ok := strings.CutSuffix(address, "/*"); ok {
-		address, flows = prefix, rt.below
+// now is the clock of the tenant.
+func (rt *Runtime) now() time.Time {
+	if rt.o.Faults == nil {
+		return time.Now()
 	}
-	if other, ok := flows[address]; ok {
-		return other
-	}
-	flows[address] = f
-	return nil
+	return rt.o.Faults.Now()
 }
 
-// Flows gives the deployed flows, sorted by ID.
+// Flows gives the flows that are built in and those of the options, deployed
+// or not, sorted by ID.
 func (rt *Runtime) Flows() []Flow { return slices.Clone(rt.flows) }
-
-// find gives the flow an address belongs to: an exact one before the longest
-// one that ends in /*. Addresses are compared in any case.
-func (rt *Runtime) find(path string) *Flow {
-	address := strings.ToLower(path)
-	if f, ok := rt.exact[address]; ok {
-		return f
-	}
-	for address = strings.TrimSuffix(address, "/"); address != ""; {
-		if f, ok := rt.below[address]; ok {
-			return f
-		}
-		address = address[:strings.LastIndexByte(address, '/')]
-	}
-	return nil
-}
 
 // ServeHTTP implements http.Handler.
 func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -190,9 +162,9 @@ func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.Write(w, http.StatusUnauthorized, "")
 		return
 	}
-	flow := rt.find(r.URL.Path)
+	flow, status := rt.reach(r.URL.Path)
 	if flow == nil {
-		page.Write(w, http.StatusNotFound, "")
+		page.Write(w, status, "")
 		return
 	}
 	if !caller.May(flow.Role) {
@@ -208,6 +180,21 @@ func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rt.process(w, r, flow)
+}
+
+// reach gives the flow that serves an address, or the status of an answer
+// without one: 503 while it comes or goes, 404 when there is none
+// (wire/sap.md 5.4).
+func (rt *Runtime) reach(path string) (*Flow, int) {
+	now := rt.now()
+	p, ok := rt.table.Load().find(path, now)
+	if !ok {
+		return nil, http.StatusNotFound
+	}
+	if p.deployment.Status(now) != Started {
+		return nil, http.StatusServiceUnavailable
+	}
+	return p.flow, http.StatusOK
 }
 
 // handshake answers what the protection against cross-site requests keeps

@@ -1,0 +1,161 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"iflowtest/internal/sandbox/fault"
+	"iflowtest/internal/sandbox/iflow"
+	"iflowtest/internal/sandbox/odata"
+	"iflowtest/internal/sandbox/subaccount"
+)
+
+// DeploymentTimes is how long the steps of a deployment take: the build, the
+// start after it, and the listing of the endpoints after that.
+type DeploymentTimes struct{ Build, Start, Endpoint time.Duration }
+
+// DefaultDeploymentTimes gives the times of a sandbox that names none.
+func DefaultDeploymentTimes() DeploymentTimes {
+	return DeploymentTimes{Build: 300 * time.Millisecond, Start: 300 * time.Millisecond, Endpoint: time.Second}
+}
+
+// The statuses of a task (wire/sap.md 6.4).
+const (
+	deploying = "DEPLOYING"
+	succeeded = "SUCCESS"
+	failed    = "FAIL"
+)
+
+// task is a build that was asked for.
+type task struct {
+	id     string
+	end    time.Time
+	failed bool
+}
+
+func (t task) status(now time.Time) string {
+	switch {
+	case now.Before(t.end):
+		return deploying
+	case t.failed:
+		return failed
+	}
+	return succeeded
+}
+
+// keepTasks is how many tasks are remembered.
+const keepTasks = 1000
+
+// tasks is the newest builds. The zero tasks has none; it is safe for
+// concurrent use.
+type tasks struct {
+	mu   sync.Mutex
+	list []task
+}
+
+func (ts *tasks) add(t task) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if len(ts.list) >= keepTasks {
+		ts.list = append(ts.list[:0], ts.list[1:]...)
+	}
+	ts.list = append(ts.list, t)
+}
+
+func (ts *tasks) get(id string) (task, bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, t := range ts.list {
+		if t.id == id {
+			return t, true
+		}
+	}
+	return task{}, false
+}
+
+// buildError is the error information of an artifact whose build failed.
+const buildError = "The generation and build of the artifact were unsuccessful. Check the artifact in the design workspace, correct it, and deploy it again."
+
+// serveDeploy answers the function imports that deploy an artifact: 202 and
+// the ID of the task as plain text (wire/sap.md 6.4).
+func (a *API) serveDeploy(c *call) {
+	if !c.allow(http.MethodPost) {
+		return
+	}
+	if len(c.path) != 1 || c.path[0].Keys != nil {
+		c.nowhere()
+		return
+	}
+	id, err := parameter(c.r.URL.Query(), "Id")
+	if err == nil {
+		_, err = parameter(c.r.URL.Query(), "Version")
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	f, ok := a.o.Flows.Flow(id)
+	if !ok {
+		c.unknown("Integration Designtime Artifact", id)
+		return
+	}
+	t := a.deploy(c, iflow.Deployment{ID: id, Version: f.Version, Type: iflow.TypeFlow, Flows: []iflow.Flow{f}, Error: f.DeploymentError})
+	c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	c.w.WriteHeader(http.StatusAccepted)
+	c.w.Write([]byte(t.id)) // a caller that went away needs no answer
+}
+
+// parameter reads a parameter of a function import: a text in quotes.
+func parameter(query url.Values, name string) (string, *odata.Error) {
+	value := query.Get(name)
+	if len(value) < 3 || value[0] != '\'' || value[len(value)-1] != '\'' {
+		return "", odata.Errorf(http.StatusBadRequest, "%s %q: want a text in single quotes", name, value)
+	}
+	return strings.ReplaceAll(value[1:len(value)-1], "''", "'"), nil
+}
+
+// deploy begins a deployment and gives its task.
+func (a *API) deploy(c *call, d iflow.Deployment) task {
+	at := fault.Request{Part: Part, Path: c.r.URL.Path, Method: c.r.Method, Name: d.ID}
+	times := a.o.Times
+	if f, ok := a.o.Faults.Take(at, fault.DeploySlow); ok {
+		times.Build += f.Duration
+	}
+	if f, ok := a.o.Faults.Take(at, fault.EndpointLate); ok {
+		times.Endpoint += f.Duration
+	}
+	t := task{id: subaccount.NewGUID(), end: a.o.Faults.Now().Add(times.Build)}
+	d.By, d.On = c.caller.Name, t.end
+	d.Ready = d.On.Add(times.Start)
+	d.Listed = d.Ready.Add(times.Endpoint)
+	if _, ok := a.o.Faults.Take(at, fault.DeployFails); ok {
+		t.failed, d.Error, d.Ready = true, buildError, d.On
+	}
+	a.o.Flows.Deploy(d)
+	a.tasks.add(t)
+	return t
+}
+
+// serveTask answers BuildAndDeployStatus.
+func (a *API) serveTask(c *call) {
+	if !c.allow(http.MethodGet) {
+		return
+	}
+	id, ok := c.path[0].Keys["TaskId"]
+	if !ok || len(c.path[0].Keys) != 1 || len(c.path) != 1 {
+		c.nowhere()
+		return
+	}
+	t, ok := a.tasks.get(id)
+	if !ok {
+		c.unknown("Build And Deploy Status", id)
+		return
+	}
+	c.out.Entity(c.w, http.StatusOK, &odata.Entity{
+		Set: "BuildAndDeployStatus", Type: "BuildAndDeployStatus", Key: "TaskId=" + odata.Key(id),
+		Properties: []odata.Property{{Name: "TaskId", Value: id}, {Name: "Status", Value: t.status(a.o.Faults.Now())}},
+	}, c.query)
+}
