@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -129,41 +128,6 @@ func (e errorInformation) lines(lines []string, depth int) []string {
 		lines = append(lines, e.Message.ID)
 	}
 	return lines
-}
-
-// Deploy deploys the active design-time version of an integration flow
-// (wire/sap.md 6.4). The task is what [Client.BuildStatus] asks for; it is empty
-// where the platform names none. A deployment whose answer was lost is not sent
-// again.
-func (c *Client) Deploy(ctx context.Context, id string) (task string, err error) {
-	doing := fmt.Sprintf("deploying the artifact %q", id)
-	resource := query("DeployIntegrationDesigntimeArtifact", option{"Id", literal(id)}, option{"Version", literal("Active")})
-	q := call{method: http.MethodPost, resource: resource, doing: doing}
-	answer, err := c.send(ctx, q)
-	if err != nil {
-		return "", err
-	}
-	task = strings.Trim(strings.TrimSpace(answer.Body), `"`)
-	if isHTML(answer.Body) || len(task) > 200 || strings.ContainsAny(task, "<>{} \r\n\t") {
-		return "", answerError(q, answer, "no task ID came")
-	}
-	return task, nil
-}
-
-// The states of a build (wire/sap.md 6.4), in capitals.
-const (
-	BuildDeploying = "DEPLOYING"
-	BuildSuccess   = "SUCCESS"
-)
-
-// BuildStatus gives the state of a build in capitals: DEPLOYING, SUCCESS, FAIL
-// or FAIL_ON_LICENSE_ERROR (wire/sap.md 6.4).
-func (c *Client) BuildStatus(ctx context.Context, task string) (string, error) {
-	r, err := c.entity(ctx, "waiting for the deployment", "BuildAndDeployStatus(TaskId="+url.PathEscape(literal(task))+")")
-	if err != nil {
-		return "", err
-	}
-	return strings.ToUpper(r.text("Status")), nil
 }
 
 // maxPackages bounds how many packages are searched for design-time artifacts.

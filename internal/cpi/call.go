@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// gatewayRepeats is how often a GET is sent again after 502, 503, 504 or a
-	// broken connection; the first wait is gatewayBackoff, each further one
+	// gatewayRepeats is how often what is harmless is sent again after 502, 503, 504
+	// or a broken connection; the first wait is gatewayBackoff, each further one
 	// twice the last.
 	gatewayRepeats = 3
 	gatewayBackoff = 500 * time.Millisecond
@@ -35,8 +35,17 @@ type call struct {
 	resource string
 	// accept is the media type that is wanted; empty: JSON.
 	accept string
-	doing  string // for messages
+	// body is what is sent; nil: nothing.
+	body  *httpx.Body
+	doing string // for messages
+	// repeatable says that doing it twice is doing it once (RFC 9110 9.2.2),
+	// as for every GET.
+	repeatable bool
 }
+
+// harmless reports whether the request may be sent again without knowing what
+// became of it.
+func (q call) harmless() bool { return q.method == http.MethodGet || q.repeatable }
 
 // address gives the URL of a resource. A reference out of an answer must stay
 // on the origin of the root: a token goes nowhere else.
@@ -85,7 +94,7 @@ func (c *Client) send(ctx context.Context, q call) (*httpx.Response, error) {
 	if accept == "" {
 		accept = "application/json"
 	}
-	r := &httpx.Request{Method: q.method, URL: address, Header: http.Header{"Accept": {accept}}, Jar: c.jar}
+	r := &httpx.Request{Method: q.method, URL: address, Header: http.Header{"Accept": {accept}}, Body: q.body, Jar: c.jar}
 	if c.config.Token == nil {
 		return c.sendBasic(ctx, q, r)
 	}
@@ -179,8 +188,8 @@ func (c *Client) csrfToken(ctx context.Context, q call, authorization string, ag
 }
 
 // patiently sends a request until an answer is final: 429 is waited for, which
-// refuses without doing anything, and a GET is sent again after 502, 503, 504
-// and broken connections.
+// refuses without doing anything, and what is harmless is sent again after 502,
+// 503, 504 and broken connections.
 func (c *Client) patiently(ctx context.Context, q call, r *httpx.Request) (*httpx.Response, *Error) {
 	rates, gateways := 0, 0
 	for {
@@ -196,7 +205,7 @@ func (c *Client) patiently(ctx context.Context, q call, r *httpx.Request) (*http
 		}
 		var wait time.Duration
 		reason := "no answer"
-		harmless := q.method == http.MethodGet && gateways < gatewayRepeats
+		harmless := q.harmless() && gateways < gatewayRepeats
 		switch {
 		case failure != nil && harmless && failure.Kind == KindNetwork:
 			wait = gatewayBackoff << gateways

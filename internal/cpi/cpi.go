@@ -1,5 +1,6 @@
 // Package cpi is a client of the OData API of Cloud Integration: what is
-// deployed, deployments, and message processing logs (wire/sap.md 6).
+// deployed, deployments, externalized parameters, and message processing logs
+// (wire/sap.md 6).
 //
 // It speaks as the platform's own clients do: JSON, pages by __next, dates as
 // /Date(ms)/, a bearer token without a CSRF token. It prints nothing, waits

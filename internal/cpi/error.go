@@ -133,6 +133,8 @@ func role(q call) string {
 		return "WorkspaceArtifactsDeploy"
 	case strings.Contains(q.resource, "/Attachments"):
 		return "MessagePayloadsRead"
+	case q.method == http.MethodPut && strings.HasPrefix(q.resource, "IntegrationDesigntimeArtifacts"):
+		return "WorkspacePackagesConfigure"
 	case strings.HasPrefix(q.resource, "Message"), strings.HasPrefix(q.resource, "IntegrationRuntime"):
 		return "MonitoringDataRead"
 	}
