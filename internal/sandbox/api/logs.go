@@ -1,131 +1,130 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
+	"slices"
 
 	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/odata"
 )
 
-// node is the name of the tenant's worker in message logs.
-const node = "CPI_sandbox"
-
-// serveLogs answers MessageProcessingLogs and what is below.
+// serveLogs answers MessageProcessingLogs and what is below (wire/sap.md 6.2).
 func (a *API) serveLogs(c *call) {
-	if !c.allow(http.MethodGet) {
+	if !c.allow(http.MethodGet) || !c.mayRead(c.path[1:]) {
 		return
 	}
-	id, one := c.path[0].Key()
-	if len(c.path) == 1 && c.path[0].Keys == nil {
-		var rows []*odata.Entity
-		for _, l := range a.o.Logs.All(a.o.Faults.Now()) {
-			rows = append(rows, a.log(l))
-		}
-		c.list("MessageProcessingLogs", rows)
+	if c.path[0].Keys == nil {
+		a.logSet(c)
 		return
 	}
-	if !one {
-		c.nowhere()
-		return
-	}
+	id, _ := c.path[0].Key()
 	l, ok := a.o.Logs.Get(id, a.o.Faults.Now())
 	if !ok {
 		c.unknown("MessageProcessingLog", id)
 		return
 	}
-	if len(c.path) == 1 {
-		c.out.Entity(c.w, http.StatusOK, a.log(l), c.query)
-		return
-	}
-	a.logDetail(c, l)
+	c.navigate(a.log(&l), c.path[1:])
 }
 
-// logDetail answers what a log leads to.
-func (a *API) logDetail(c *call, l messagelog.Log) {
-	names := make([]string, 0, 2)
-	for _, s := range c.path[1:] {
-		if s.Keys != nil {
-			c.nowhere()
-			return
-		}
-		names = append(names, s.Name)
+// mayRead reports whether the caller may see what the path or $expand leads
+// to: attachments have a role of their own (wire/sap.md 1.5).
+func (c *call) mayRead(path []odata.Segment) bool {
+	payloads := slices.Contains(c.query.Expand, "Attachments") ||
+		slices.ContainsFunc(path, func(s odata.Segment) bool { return s.Name == "Attachments" })
+	if payloads && !c.caller.May(payloadsRead) {
+		c.fail(odata.Errorf(http.StatusForbidden, "The role %s is required.", payloadsRead))
+		return false
 	}
-	switch strings.Join(names, "/") {
-	case "ErrorInformation/$value":
-		c.textValue(l.Error)
-	case "ErrorInformation":
-		if l.Error == "" {
-			c.w.WriteHeader(http.StatusNoContent)
-			return
+	return true
+}
+
+// logSet answers the logs themselves, or how many there are.
+func (a *API) logSet(c *call) {
+	wanted, err := headersWanted(c)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	var rows []*logRow
+	logs := a.o.Logs.All(a.o.Faults.Now())
+	for i := range logs {
+		if l := &logs[i]; holdsAll(l, wanted) {
+			rows = append(rows, &logRow{a, l})
 		}
-		c.out.Entity(c.w, http.StatusOK, &odata.Entity{
-			Set: "MessageProcessingLogErrorInformations", Type: "MessageProcessingLogErrorInformation", Key: odata.Key(l.ID),
-			Properties: []odata.Property{{Name: "MessageGuid", Value: l.ID}, {Name: "Type", Value: nil}, {Name: "LastErrorModelStepId", Value: nil}},
-		}, c.query)
-	case "CustomHeaderProperties":
-		c.related(customHeaders(l))
-	case "Attachments":
-		if !c.caller.May(payloadsRead) {
-			c.fail(odata.Errorf(http.StatusForbidden, "The role %s is required.", payloadsRead))
-			return
-		}
-		c.related(nil)
-	case "AdapterAttributes", "MessageStoreEntries", "Runs":
-		c.related(nil)
+	}
+	switch {
+	case len(c.path) == 1:
+		shown(c, "MessageProcessingLogs", rows, func(r *logRow) *odata.Entity { return a.log(r.l) })
+	case isCount(c.path[1:]):
+		count(c, rows)
 	default:
 		c.nowhere()
 	}
 }
 
-func customHeaders(l messagelog.Log) []*odata.Entity {
-	var rows []*odata.Entity
-	for i, h := range l.Headers {
-		id := l.ID + "_" + strconv.Itoa(i+1)
-		rows = append(rows, &odata.Entity{
-			Set: "MessageProcessingLogCustomHeaderProperties", Type: "MessageProcessingLogCustomHeaderProperty", Key: odata.Key(id),
-			Properties: []odata.Property{{Name: "Id", Value: id}, {Name: "Name", Value: h.Name}, {Name: "Value", Value: h.Value}, {Name: "Log", Value: odata.Link{}}},
-		})
+// headerFilter is an option of the platform's own, without the "$" of the
+// others (wire/sap.md 6.2).
+const headerFilter = "filterCustomHeaderProperties"
+
+func headersWanted(c *call) ([]odata.Named, *odata.Error) {
+	values := c.r.URL.Query()
+	if !values.Has(headerFilter) {
+		return nil, nil
 	}
-	return rows
+	return odata.ParseNamed(headerFilter, values.Get(headerFilter))
 }
 
-// log gives the row of a message log (wire/sap.md 6.2).
-func (a *API) log(l messagelog.Log) *odata.Entity {
-	var end, application any
-	if !l.End.IsZero() {
-		end = l.End
+// holdsAll reports whether the log has every one of the custom headers.
+func holdsAll(l *messagelog.Log, wanted []odata.Named) bool {
+	for _, w := range wanted {
+		if !slices.Contains(l.Headers, messagelog.Property(w)) {
+			return false
+		}
 	}
-	if l.Application != "" {
-		application = l.Application
-	}
-	return &odata.Entity{
-		Set: "MessageProcessingLogs", Type: "MessageProcessingLog", Key: odata.Key(l.ID),
-		Properties: []odata.Property{
-			{Name: "MessageGuid", Value: l.ID}, {Name: "CorrelationId", Value: l.Correlation},
-			{Name: "ApplicationMessageId", Value: application}, {Name: "PredecessorMessageGuid", Value: nil},
-			{Name: "ApplicationMessageType", Value: nil}, {Name: "LogStart", Value: l.Start}, {Name: "LogEnd", Value: end},
-			{Name: "Sender", Value: nil}, {Name: "Receiver", Value: nil},
-			{Name: "IntegrationFlowName", Value: l.Flow}, {Name: "Status", Value: l.Status},
-			{Name: "AlternateWebLink", Value: a.o.Origin() + "/shell/monitoring/Messages/" + url.PathEscape(`{"identifier":"`+l.ID+`"}`)},
-			{Name: "IntegrationArtifact", Value: &odata.Entity{Type: "IntegrationArtifact", Properties: []odata.Property{
-				{Name: "Id", Value: l.Flow}, {Name: "Name", Value: l.Flow}, {Name: "Type", Value: "INTEGRATION_FLOW"},
-				{Name: "PackageId", Value: FlowPackage}, {Name: "PackageName", Value: "Sandbox Flows"},
-			}}},
-			{Name: "LogLevel", Value: "INFO"}, {Name: "CustomStatus", Value: l.Status}, {Name: "ArchivingStatus", Value: "NOT_RELEVANT"},
-			{Name: "ArchivingSenderChannelMessages", Value: false}, {Name: "ArchivingReceiverChannelMessages", Value: false},
-			{Name: "ArchivingLogAttachments", Value: false}, {Name: "ArchivingPersistedMessages", Value: false},
-			{Name: "TransactionId", Value: transaction(l.ID)}, {Name: "PreviousComponentName", Value: node},
-			{Name: "LocalComponentName", Value: node}, {Name: "OriginComponentName", Value: node},
-			{Name: "CustomHeaderProperties", Value: odata.Link{Rows: func() []*odata.Entity { return customHeaders(l) }}},
-			{Name: "MessageStoreEntries", Value: odata.Link{}}, {Name: "ErrorInformation", Value: odata.Link{}},
-			{Name: "AdapterAttributes", Value: odata.Link{}}, {Name: "Attachments", Value: odata.Link{}}, {Name: "Runs", Value: odata.Link{}},
-		},
+	return true
+}
+
+// logPart answers a set whose rows belong to logs: one of them by its ID, and,
+// where find gives them, those of all logs.
+func (a *API) logPart(rowsOf func(l *messagelog.Log) []*logPart, all bool) func(c *call) {
+	return func(c *call) {
+		if !c.allow(http.MethodGet) {
+			return
+		}
+		set := c.path[0]
+		if set.Keys == nil {
+			if !all {
+				c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: %s are reached through their MessageProcessingLog.", set.Name))
+				return
+			}
+			a.logParts(c, rowsOf)
+			return
+		}
+		id, _ := set.Key()
+		if l, ok := a.o.Logs.Get(logOf(id), a.o.Faults.Now()); ok {
+			for _, row := range rowsOf(&l) {
+				if row.id == id {
+					c.navigate(row.entity(), c.path[1:])
+					return
+				}
+			}
+		}
+		c.unknown(set.Name, id)
 	}
 }
 
-// transaction derives the ID of the transaction, which nothing else needs.
-func transaction(id string) string { return fmt.Sprintf("%.32x", id) }
+func (a *API) logParts(c *call, rowsOf func(l *messagelog.Log) []*logPart) {
+	var rows []*logPart
+	logs := a.o.Logs.All(a.o.Faults.Now())
+	for i := range logs {
+		rows = append(rows, rowsOf(&logs[i])...)
+	}
+	switch {
+	case len(c.path) == 1:
+		shown(c, c.path[0].Name, rows, (*logPart).entity)
+	case isCount(c.path[1:]):
+		count(c, rows)
+	default:
+		c.nowhere()
+	}
+}

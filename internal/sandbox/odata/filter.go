@@ -49,6 +49,29 @@ func (f *Filter) holds(row Row) (bool, *Error) {
 	return b, nil
 }
 
+// Named is a name and the value that belongs to it.
+type Named struct{ Name, Value string }
+
+// ParseNamed reads an option of the platform's own, in which the names are
+// texts too: 'po' eq '123' and 'plant' eq '4711' (wire/sap.md 6.2).
+func ParseNamed(option, text string) ([]Named, *Error) {
+	l := &lexer{text: text}
+	var all []Named
+	for {
+		name, eq, value := l.next(), l.next(), l.next()
+		if name.kind != quoted || eq.kind != word || eq.text != "eq" || value.kind != quoted {
+			return nil, Errorf(http.StatusBadRequest, "%s %q: want 'NAME' eq 'VALUE', several joined by and", option, text)
+		}
+		all = append(all, Named{name.text, value.text})
+		switch t := l.next(); {
+		case t.kind == end:
+			return all, nil
+		case t.kind != word || t.text != "and":
+			return nil, Errorf(http.StatusBadRequest, "%s %q: at %d: want and, or the end", option, text, t.at+1)
+		}
+	}
+}
+
 type filterParser struct {
 	lexer
 	token token

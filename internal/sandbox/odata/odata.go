@@ -29,8 +29,20 @@ type Entity struct {
 	Key        string
 	Properties []Property
 	// Media is the content type of what the entity stands for, which is at
-	// its address with /$value behind; empty: it stands for itself.
-	Media string
+	// its address with /$value behind; empty: it stands for itself. Content
+	// gives it.
+	Media   string
+	Content func() []byte
+}
+
+// Link gives the navigation property of a name; false: there is none.
+func (e *Entity) Link(name string) (Link, bool) {
+	for _, p := range e.Properties {
+		if l, ok := p.Value.(Link); ok && p.Name == name {
+			return l, true
+		}
+	}
+	return Link{}, false
 }
 
 // Property is a member of an entity. Value is nil, a string, bool, int
@@ -311,7 +323,29 @@ type Page struct {
 func (q *Query) Apply(rows []*Entity) (Page, *Error) {
 	kept, page, err := Cut(q, rows)
 	page.Rows = kept
+	if err == nil && len(kept) > 0 {
+		err = q.Check(kept[0])
+	}
 	return page, err
+}
+
+// Check tells what of $select and $expand the entity does not have.
+func (q *Query) Check(e *Entity) *Error {
+	for _, name := range q.Expand {
+		if strings.Contains(name, "/") {
+			return Errorf(http.StatusNotImplemented, "$expand %q: the sandbox expands one step only", name)
+		}
+		if _, ok := e.Link(name); !ok {
+			return Errorf(http.StatusBadRequest, "$expand: %s has no navigation property %q", e.Type, name)
+		}
+	}
+	for _, name := range q.Select {
+		first, _, _ := strings.Cut(name, "/")
+		if !slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Name == first }) {
+			return Errorf(http.StatusBadRequest, "$select: %s has no property %q", e.Type, name)
+		}
+	}
+	return nil
 }
 
 // Cut is [Query.Apply] for rows of any kind: it gives those of the page, and
