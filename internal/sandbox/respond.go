@@ -11,7 +11,6 @@ import (
 
 	"iflowtest/internal/expression"
 	"iflowtest/internal/sandbox/iflow"
-	"iflowtest/internal/sandbox/messagelog"
 )
 
 // customFlow is what a flow of one's own does with a message.
@@ -29,14 +28,6 @@ type rule struct {
 	body        *expression.Template // text; nil when json is there, or nothing
 	json        *document
 	delay       time.Duration
-}
-
-// logRule is message-log.
-type logRule struct {
-	status     string
-	headers    []namedTemplate
-	text       *expression.Template
-	processing time.Duration
 }
 
 type namedTemplate struct {
@@ -178,27 +169,6 @@ func (r *rule) code(values *expression.Values) (int, error) {
 		return 0, fmt.Errorf("want a number from %d to %d, got %v", lowStatus, highStatus, v)
 	}
 	return int(n), nil
-}
-
-// apply adds what message-log says.
-func (l *logRule) apply(a *iflow.Answer, values *expression.Values) error {
-	a.Log.Status, a.Async = l.status, l.processing
-	for _, h := range l.headers {
-		text, err := h.value.Text(values)
-		if err != nil {
-			return fmt.Errorf("custom-headers %s: %w", h.name, err)
-		}
-		a.Log.Headers = append(a.Log.Headers, messagelog.Property{Name: h.name, Value: text})
-	}
-	if l.text == nil {
-		return nil
-	}
-	text, err := l.text.Text(values)
-	if err != nil {
-		return fmt.Errorf("error: %w", err)
-	}
-	a.Log.Error = text
-	return nil
 }
 
 // append writes the document as compact JSON.
