@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"iflowtest/internal/sandbox/api"
 	"iflowtest/internal/sandbox/fault"
-	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/subaccount"
 )
 
@@ -94,13 +94,14 @@ type state struct {
 		ServiceInstances []instanceState `json:"service-instances"` // by name and space
 	} `json:"cloud-foundry"`
 	Runtime struct {
-		Flows []flowState `json:"flows"`
+		Flows     []flowState     `json:"flows"`
+		Artifacts []artifactState `json:"artifacts"`
 	} `json:"runtime"`
 	Entitlements struct {
 		Plans []string `json:"it-rt"`
 	} `json:"entitlements"`
 	API struct {
-		Packages []string `json:"packages"`
+		Packages []api.Package `json:"packages"`
 	} `json:"api"`
 	Destination struct {
 		Subaccount []string `json:"subaccount"`
@@ -124,6 +125,15 @@ type flowState struct {
 	Role     string `json:"role"`
 }
 
+// artifactState is a deployed artifact as it is in the end, when nothing is
+// under way any more.
+type artifactState struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+	Status  string `json:"status"`
+}
+
 func (t *Tenant) getState(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, t.state())
 }
@@ -140,11 +150,15 @@ func (t *Tenant) state() state {
 			i.Name, i.Space, i.Plan, append([]string{}, i.Roles...), sorted(keys[i.GUID]), unfinished(i.Operation),
 		})
 	}
-	for _, f := range iflow.Endpoints(t.runtime.Lasting()) {
-		s.Runtime.Flows = append(s.Runtime.Flows, flowState{f.ID, f.Endpoint, f.Role})
+	s.Runtime.Flows, s.Runtime.Artifacts = []flowState{}, []artifactState{}
+	for _, d := range t.runtime.Lasting() {
+		s.Runtime.Artifacts = append(s.Runtime.Artifacts, artifactState{d.ID, d.Type, d.Version, d.FinalStatus()})
+		for _, f := range d.Flows {
+			s.Runtime.Flows = append(s.Runtime.Flows, flowState{d.ID, f.Endpoint, f.Role})
+		}
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
-	s.API.Packages = sorted(t.api.Packages())
+	s.API.Packages = t.api.Packages()
 	s.Destination.Subaccount, s.Destination.Instance = t.destinations.Names()
 	return s
 }

@@ -27,11 +27,12 @@ const Root = "/api/v1"
 
 // Roles of the areas (wire/sap.md 1.5).
 const (
-	packagesRead    = "WorkspacePackagesRead"
-	packagesEdit    = "WorkspacePackagesEdit"
-	artifactsDeploy = "WorkspaceArtifactsDeploy"
-	monitoringRead  = "MonitoringDataRead"
-	payloadsRead    = "MessagePayloadsRead"
+	packagesRead      = "WorkspacePackagesRead"
+	packagesEdit      = "WorkspacePackagesEdit"
+	packagesConfigure = "WorkspacePackagesConfigure"
+	artifactsDeploy   = "WorkspaceArtifactsDeploy"
+	monitoringRead    = "MonitoringDataRead"
+	payloadsRead      = "MessagePayloadsRead"
 )
 
 // Options is what the API needs.
@@ -39,6 +40,8 @@ type Options struct {
 	Access *token.Server
 	Faults *fault.Set
 	Logs   *messagelog.Store
+	// Authority signs the certificates in the keystore.
+	Authority Authority
 	// Flows is what is deployed, and what can be.
 	Flows *iflow.Runtime
 	// Times is how long a deployment takes.
@@ -49,11 +52,15 @@ type Options struct {
 
 // API answers the requests below Root. It is safe for concurrent use.
 type API struct {
-	o        Options
-	sets     []set
-	packages packages
-	tasks    tasks
-	sessions csrf.Sessions
+	o         Options
+	sets      []set
+	packages  packages
+	artifacts artifacts
+	tasks     tasks
+	sessions  csrf.Sessions
+	// credentials and keystore are security content.
+	credentials credentials
+	keystore    keystore
 }
 
 // set is an entity set, or a resource that stands in the same place.
@@ -71,29 +78,36 @@ func New(o Options) *API {
 	a.packages.add(newPackage(packageSpec{
 		ID: FlowPackage, Name: "Sandbox Flows", ShortText: "The integration flows of the sandbox", Version: "1.0.0",
 	}, o.Faults.Now(), "sandbox"))
+	for _, f := range o.Flows.Flows() {
+		a.design(f)
+	}
 	a.sets = []set{
 		{"BuildAndDeployStatus", artifactsDeploy, artifactsDeploy, a.serveTask},
 		{"CustomTagConfigurations", packagesRead, packagesEdit, nil},
-		{"DeployIntegrationDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy},
-		{"IntegrationDesigntimeArtifacts", packagesRead, packagesEdit, nil},
+		{"DeployIntegrationDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(integrationFlows())},
+		{"DeployMessageMappingDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(messageMappings())},
+		{"DeployScriptCollectionDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(scriptCollections())},
+		{"DeployValueMappingDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(valueMappings())},
+		{"IntegrationDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(integrationFlows())},
 		{"IntegrationPackages", packagesRead, packagesEdit, a.servePackages},
 		{"IntegrationRuntimeArtifacts", monitoringRead, artifactsDeploy, a.serveRuntimeArtifacts},
-		{"KeystoreEntries", monitoringRead, "SecurityMaterialEdit", nil},
+		{"KeystoreEntries", monitoringRead, materialEdit, a.serveKeystore},
+		{"MessageMappingDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(messageMappings())},
 		{"MessageProcessingLogAdapterAttributes", monitoringRead, monitoringRead, a.logPart(a.adapterAttributes, true)},
 		{"MessageProcessingLogAttachments", payloadsRead, payloadsRead, a.logPart(a.attachments, false)},
 		{"MessageProcessingLogCustomHeaderProperties", monitoringRead, monitoringRead, a.logPart(a.customHeaders, true)},
 		{"MessageProcessingLogErrorInformations", monitoringRead, monitoringRead, a.logPart(a.logError, false)},
 		{"MessageProcessingLogRuns", monitoringRead, monitoringRead, a.logPart(a.runs, false)},
 		{"MessageProcessingLogs", monitoringRead, monitoringRead, a.serveLogs},
-		{"OAuth2ClientCredentials", "CredentialsRead", "CredentialsEdit", nil},
+		{"OAuth2ClientCredentials", credentialsRead, credentialsEdit, nil},
+		{"ScriptCollectionDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(scriptCollections())},
 		{"ServiceEndpoints", monitoringRead, monitoringRead, a.serveEndpoints},
-		{"UserCredentials", "CredentialsRead", "CredentialsEdit", nil},
+		{"UserCredentials", credentialsRead, credentialsEdit, a.serveCredentials},
+		{"ValidateIntegrationDesigntimeArtifact", packagesEdit, packagesEdit, nil},
+		{"ValueMappingDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(valueMappings())},
 	}
 	return a
 }
-
-// Packages gives the IDs of the integration packages, sorted.
-func (a *API) Packages() []string { return a.packages.ids() }
 
 // call is one request to a set.
 type call struct {
@@ -168,10 +182,7 @@ func (a *API) dispatch(c *call, path string) {
 		return
 	}
 	s := a.sets[at]
-	role := s.read
-	if csrf.Modifies(c.r.Method) {
-		role = s.edit
-	}
+	role := s.role(c)
 	if !c.caller.May(role) {
 		c.fail(odata.Errorf(http.StatusForbidden, "The role %s is required.", role))
 		return
@@ -185,6 +196,18 @@ func (a *API) dispatch(c *call, path string) {
 		return
 	}
 	s.serve(c)
+}
+
+// role gives what a request to the set wants; parameters have a role of their
+// own (wire/sap.md 1.5).
+func (s set) role(c *call) string {
+	switch {
+	case !csrf.Modifies(c.r.Method):
+		return s.read
+	case s.edit == packagesEdit && len(c.path) > 1 && c.path[1].Name == "$links":
+		return packagesConfigure
+	}
+	return s.edit
 }
 
 func (c *call) fail(err *odata.Error) { c.out.Error(c.w, err) }
@@ -217,8 +240,13 @@ func (c *call) related(rows []*odata.Entity) {
 	c.list(name, rows)
 }
 
+// missing is the error about an entity that is not there.
+func missing(what, id string) *odata.Error {
+	return odata.Errorf(http.StatusNotFound, "Requested entity could not be found: %s '%s'.", what, id)
+}
+
 func (c *call) unknown(what, id string) {
-	c.fail(odata.Errorf(http.StatusNotFound, "Requested entity could not be found: %s '%s'.", what, id))
+	c.fail(missing(what, id))
 }
 
 func (c *call) nowhere() {

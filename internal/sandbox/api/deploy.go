@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -79,33 +81,70 @@ func (ts *tasks) get(id string) (task, bool) {
 // buildError is the error information of an artifact whose build failed.
 const buildError = "The generation and build of the artifact were unsuccessful. Check the artifact in the design workspace, correct it, and deploy it again."
 
-// serveDeploy answers the function imports that deploy an artifact: 202 and
-// the ID of the task as plain text (wire/sap.md 6.4).
-func (a *API) serveDeploy(c *call) {
-	if !c.allow(http.MethodPost) {
-		return
+// serveDeploy answers the function imports that deploy an artifact: 202 and,
+// for an integration flow, the ID of the task as plain text (wire/sap.md 6.4).
+func (a *API) serveDeploy(kind artifactKind) func(c *call) {
+	return func(c *call) {
+		if !c.allow(http.MethodPost) {
+			return
+		}
+		if len(c.path) != 1 || c.path[0].Keys != nil {
+			c.nowhere()
+			return
+		}
+		id, err := parameter(c.r.URL.Query(), "Id")
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		version, err := parameter(c.r.URL.Query(), "Version")
+		if err != nil {
+			c.fail(err)
+			return
+		}
+		x, ok := a.artifacts.get(kind, id)
+		if !ok || !x.is(version) {
+			c.fail(missing(kind.title+" Designtime Artifact", id))
+			return
+		}
+		t := a.deploy(c, a.deployment(x))
+		if kind.runtime != iflow.TypeFlow {
+			c.w.WriteHeader(http.StatusAccepted)
+			return
+		}
+		c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+		c.w.WriteHeader(http.StatusAccepted)
+		c.w.Write([]byte(t.id)) // a caller that went away needs no answer
 	}
-	if len(c.path) != 1 || c.path[0].Keys != nil {
-		c.nowhere()
-		return
+}
+
+// deployment makes of a design what is going to be deployed.
+func (a *API) deployment(x *artifact) iflow.Deployment {
+	d := iflow.Deployment{ID: x.id, Name: x.name, Version: x.version, Type: x.kind.runtime}
+	if x.kind.runtime != iflow.TypeFlow {
+		return d
 	}
-	id, err := parameter(c.r.URL.Query(), "Id")
-	if err == nil {
-		_, err = parameter(c.r.URL.Query(), "Version")
+	own, isOwn := a.o.Flows.Flow(x.id)
+	if isOwn && !x.generated {
+		// What was uploaded is not run: the flow the sandbox has answers.
+		d.Flows, d.Error = []iflow.Flow{own}, own.DeploymentError
+		return d
 	}
-	if err != nil {
-		c.fail(err)
-		return
+	d.Error = own.DeploymentError
+	for _, sender := range x.load().bundle.Senders {
+		sender, missing := sender.Resolve(x.values())
+		if len(missing) > 0 && d.Error == "" {
+			d.Error = fmt.Sprintf("The externalized parameter '%s' of the integration flow '%s' has no value.", missing[0], x.id)
+		}
+		f := own
+		if !isOwn {
+			f = iflow.PassThrough(x.id)
+			f.CSRF = sender.CSRF == "1" || sender.CSRF == "true"
+		}
+		f.Endpoint, f.Role = sender.Endpoint(), cmp.Or(sender.Role, subaccount.DefaultRole)
+		d.Flows = append(d.Flows, f)
 	}
-	f, ok := a.o.Flows.Flow(id)
-	if !ok {
-		c.unknown("Integration Designtime Artifact", id)
-		return
-	}
-	t := a.deploy(c, iflow.Deployment{ID: id, Version: f.Version, Type: iflow.TypeFlow, Flows: []iflow.Flow{f}, Error: f.DeploymentError})
-	c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	c.w.WriteHeader(http.StatusAccepted)
-	c.w.Write([]byte(t.id)) // a caller that went away needs no answer
+	return d
 }
 
 // parameter reads a parameter of a function import: a text in quotes.

@@ -1,10 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -147,7 +145,12 @@ func (a *API) servePackages(c *call) {
 	case len(c.path) == 1:
 		a.onePackage(c, id)
 	default:
-		a.packageContents(c, id)
+		p, ok := a.packages.get(id)
+		if !ok {
+			c.unknown("Integration Package", id)
+			return
+		}
+		a.packageContents(c, p)
 	}
 }
 
@@ -162,7 +165,7 @@ func (a *API) packageSet(c *call) {
 	var rows []*odata.Entity
 	for _, id := range a.packages.ids() {
 		if p, ok := a.packages.get(id); ok {
-			rows = append(rows, p.entity())
+			rows = append(rows, a.packageRow(p))
 		}
 	}
 	c.list("IntegrationPackages", rows)
@@ -172,9 +175,9 @@ func (a *API) packageSet(c *call) {
 var packageID = regexp.MustCompile(`^[A-Za-z0-9]{1,150}$`)
 
 func (a *API) createPackage(c *call) {
-	spec, err := readPackage(c)
+	spec, err := readEntity[packageSpec](c, "integration package")
 	if err != nil {
-		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		c.fail(err)
 		return
 	}
 	if problems := spec.problems(); len(problems) > 0 {
@@ -204,24 +207,26 @@ func (spec packageSpec) problems() []string {
 	return list
 }
 
-// readPackage reads the JSON of a package, bare or inside "d".
-func readPackage(c *call) (packageSpec, error) {
-	var spec packageSpec
+// readEntity reads the JSON of an entity, bare or inside "d"; what names it in
+// messages.
+func readEntity[T any](c *call, what string) (T, *odata.Error) {
+	var spec T
+	bad := func(text string) (T, *odata.Error) { return spec, odata.Errorf(http.StatusBadRequest, "%s", text) }
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxEntity))
 	if err != nil {
-		return spec, errors.New("the body is too large or did not arrive")
+		return bad("the body is too large or did not arrive")
 	}
 	var wrapped struct {
 		D json.RawMessage `json:"d"`
 	}
 	if err := json.Unmarshal(body, &wrapped); err != nil {
-		return spec, errors.New("the body is no JSON object")
+		return bad("the body is no JSON object")
 	}
 	if len(wrapped.D) > 0 {
 		body = wrapped.D
 	}
-	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&spec); err != nil {
-		return spec, errors.New("the body is no integration package: its properties are texts")
+	if err := json.Unmarshal(body, &spec); err != nil {
+		return bad("the body is no " + what + ": its properties are texts")
 	}
 	return spec, nil
 }
@@ -237,7 +242,7 @@ func (a *API) onePackage(c *call, id string) {
 	}
 	switch c.r.Method {
 	case http.MethodGet:
-		c.out.Entity(c.w, http.StatusOK, p.entity(), c.query)
+		c.out.Entity(c.w, http.StatusOK, a.packageRow(p), c.query)
 	case http.MethodPut:
 		a.changePackage(c, p)
 	default:
@@ -245,14 +250,15 @@ func (a *API) onePackage(c *call, id string) {
 			c.unknown("Integration Package", id)
 			return
 		}
+		a.artifacts.removeOf(id) // what is deployed of them stays deployed
 		c.w.WriteHeader(http.StatusAccepted)
 	}
 }
 
 func (a *API) changePackage(c *call, old *integrationPackage) {
-	spec, err := readPackage(c)
+	spec, err := readEntity[packageSpec](c, "integration package")
 	if err != nil {
-		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		c.fail(err)
 		return
 	}
 	spec.ID, spec.Name = old.ID, cmp.Or(spec.Name, old.Name)
@@ -262,22 +268,38 @@ func (a *API) changePackage(c *call, old *integrationPackage) {
 	c.w.WriteHeader(http.StatusAccepted)
 }
 
-// packageContents answers the navigation lists of a package. Design-time
-// artifacts are not kept yet, so that every list is empty.
-func (a *API) packageContents(c *call, id string) {
+// packageContents answers the navigation lists of a package.
+func (a *API) packageContents(c *call, p *integrationPackage) {
 	if !c.allow(http.MethodGet) {
 		return
 	}
-	p, ok := a.packages.get(id)
-	if !ok {
-		c.unknown("Integration Package", id)
-		return
-	}
-	for _, property := range p.entity().Properties {
-		if _, link := property.Value.(odata.Link); link && len(c.path) == 2 && property.Name == c.path[1].Name && c.path[1].Keys == nil {
-			c.related(nil)
+	for _, property := range a.packageRow(p).Properties {
+		if link, ok := property.Value.(odata.Link); ok && len(c.path) == 2 && property.Name == c.path[1].Name && c.path[1].Keys == nil {
+			c.related(link.Rows())
 			return
 		}
 	}
 	c.nowhere()
+}
+
+// packageRow gives the row of a package with what it leads to.
+func (a *API) packageRow(p *integrationPackage) *odata.Entity {
+	e := p.entity()
+	for i, property := range e.Properties {
+		if _, ok := property.Value.(odata.Link); ok {
+			e.Properties[i].Value = odata.Link{Rows: func() []*odata.Entity { return a.artifactRows(p.ID, property.Name) }}
+		}
+	}
+	return e
+}
+
+// artifactRows gives the artifacts of a package that belong to a set.
+func (a *API) artifactRows(packageID, set string) []*odata.Entity {
+	var rows []*odata.Entity
+	for _, x := range a.artifacts.of(packageID) {
+		if x.kind.set == set {
+			rows = append(rows, x.entity())
+		}
+	}
+	return rows
 }

@@ -38,6 +38,18 @@ func (rt *Runtime) builtIn() []Flow {
 	}
 }
 
+// PassThrough gives a flow without a step, for an artifact the sandbox does not
+// run: the answer is the message. Its Endpoint and Role are the caller's to set.
+func PassThrough(id string) Flow { return Flow{ID: id, Process: passThrough} }
+
+func passThrough(_ context.Context, m *Message) Answer {
+	a := Answer{Body: m.Body}
+	if len(m.Body) > 0 {
+		a.ContentType = m.Header.Get("Content-Type")
+	}
+	return a
+}
+
 // jsonAnswer gives an answer of compact JSON, with no characters escaped for
 // HTML.
 func jsonAnswer(status int, v any) Answer {

@@ -56,7 +56,13 @@ func (d *Deployment) Status(now time.Time) string {
 		return Stopping
 	case now.Before(d.Ready):
 		return Starting
-	case d.Error != "":
+	}
+	return d.FinalStatus()
+}
+
+// FinalStatus gives the status it comes to when nobody undeploys it.
+func (d *Deployment) FinalStatus() string {
+	if d.Error != "" {
 		return Failed
 	}
 	return Started
@@ -314,13 +320,4 @@ func duplicates(flows []Flow) []error {
 		endpoints[address] = f.ID
 	}
 	return errs
-}
-
-// Endpoints gives the endpoints of deployments, in their order.
-func Endpoints(list []Deployment) []Flow {
-	var flows []Flow
-	for _, d := range list {
-		flows = append(flows, d.Flows...)
-	}
-	return slices.Clip(flows)
 }

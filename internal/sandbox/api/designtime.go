@@ -1,0 +1,267 @@
+package api
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"iflowtest/internal/sandbox/bundle"
+	"iflowtest/internal/sandbox/iflow"
+	"iflowtest/internal/sandbox/odata"
+)
+
+// artifactKind is a kind of design-time artifact (wire/sap.md 6.5). The kinds
+// differ in their names, not in their shape.
+type artifactKind struct {
+	// set and entity are the names of the entity set and of its type.
+	set, entity string
+	// runtime is the type of the runtime artifact, bundle that of the manifest.
+	runtime, bundle string
+	// title is what messages call it.
+	title string
+}
+
+func integrationFlows() artifactKind {
+	return artifactKind{"IntegrationDesigntimeArtifacts", "IntegrationDesigntimeArtifact", iflow.TypeFlow, bundle.Flow, "Integration flow"}
+}
+
+func messageMappings() artifactKind {
+	return artifactKind{"MessageMappingDesigntimeArtifacts", "MessageMappingDesigntimeArtifact", "MESSAGE_MAPPING", "MessageMapping", "Message mapping"}
+}
+
+func scriptCollections() artifactKind {
+	return artifactKind{"ScriptCollectionDesigntimeArtifacts", "ScriptCollectionDesigntimeArtifact", "SCRIPT_COLLECTION", "ScriptCollection", "Script collection"}
+}
+
+func valueMappings() artifactKind {
+	return artifactKind{"ValueMappingDesigntimeArtifacts", "ValueMappingDesigntimeArtifact", "VALUE_MAPPING", "ValueMapping", "Value mapping"}
+}
+
+// configurable reports whether artifacts of the kind have externalized
+// parameters.
+func (k artifactKind) configurable() bool { return k.runtime == iflow.TypeFlow }
+
+// artifact is a design-time artifact as it is kept. It never changes: whoever
+// changes one puts another in its place.
+type artifact struct {
+	kind                         artifactKind
+	id, name, version, packageID string
+	description                  string
+	sender, receiver             string
+	created, modified            time.Time
+	createdBy, changedBy         string
+	configured                   map[string]string // values of parameters that differ from the content
+	// generated tells that the content was made by the sandbox.
+	generated bool
+	// load gives the content, which is made when it is asked for first.
+	load func() content
+}
+
+// content is the zip of an artifact and what it says.
+type content struct {
+	zip    []byte
+	bundle *bundle.Bundle
+}
+
+// generate makes the content of an artifact the sandbox has by itself.
+func generate(spec bundle.Spec) func() content {
+	return sync.OnceValue(func() content {
+		zip := bundle.Write(spec)
+		b, err := bundle.Read(zip)
+		if err != nil {
+			b = &bundle.Bundle{SymbolicName: spec.ID, Version: spec.Version}
+		}
+		return content{zip, b}
+	})
+}
+
+// values gives the parameters of the artifact as they are configured.
+func (x *artifact) values() map[string]string {
+	values := map[string]string{}
+	for _, p := range x.load().bundle.Parameters {
+		values[p.Key] = p.Value
+	}
+	maps.Copy(values, x.configured)
+	return values
+}
+
+// key gives what stands in the parentheses of its address.
+func (x *artifact) key() string {
+	return "Id=" + odata.Key(x.id) + ",Version=" + odata.Key(x.version)
+}
+
+// is reports whether the version is asked for by its number, or as the one
+// that is active.
+func (x *artifact) is(version string) bool {
+	return strings.EqualFold(version, "active") || version == x.version
+}
+
+// entity gives the row (wire/sap.md 6.5): dates are texts of milliseconds, and
+// the content is never in it.
+func (x *artifact) entity() *odata.Entity {
+	millis := func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+	e := &odata.Entity{
+		Set: x.kind.set, Type: x.kind.entity, Key: x.key(),
+		Properties: []odata.Property{
+			{Name: "Id", Value: x.id}, {Name: "Version", Value: x.version}, {Name: "PackageId", Value: x.packageID},
+			{Name: "Name", Value: x.name}, {Name: "Description", Value: x.description},
+			{Name: "Sender", Value: x.sender}, {Name: "Receiver", Value: x.receiver},
+			{Name: "CreatedBy", Value: x.createdBy}, {Name: "CreatedAt", Value: millis(x.created)},
+			{Name: "ModifiedBy", Value: x.changedBy}, {Name: "ModifiedAt", Value: millis(x.modified)},
+			{Name: "ArtifactContent", Value: nil},
+		},
+	}
+	if x.kind.configurable() {
+		e.Properties = append(e.Properties, odata.Property{Name: "Configurations", Value: odata.Link{Rows: x.configurations}})
+	}
+	e.Properties = append(e.Properties, odata.Property{Name: "Resources", Value: odata.Link{Rows: x.resources}})
+	return e
+}
+
+// configurations gives the rows of the externalized parameters.
+func (x *artifact) configurations() []*odata.Entity {
+	var rows []*odata.Entity
+	values := x.values()
+	for _, p := range x.load().bundle.Parameters {
+		rows = append(rows, &odata.Entity{
+			Set: "Configurations", Type: "Configuration", Key: odata.Key(p.Key),
+			Properties: []odata.Property{
+				{Name: "ParameterKey", Value: p.Key}, {Name: "ParameterValue", Value: values[p.Key]}, {Name: "DataType", Value: p.Type},
+			},
+		})
+	}
+	return rows
+}
+
+// resources gives the rows of the files the artifact refers to.
+func (x *artifact) resources() []*odata.Entity {
+	var rows []*odata.Entity
+	for _, r := range x.load().bundle.Resources {
+		rows = append(rows, &odata.Entity{
+			Set: "Resources", Type: "Resource", Key: "Name=" + odata.Key(r.Name) + ",ResourceType=" + odata.Key(r.Type),
+			Properties: []odata.Property{
+				{Name: "Name", Value: r.Name}, {Name: "ResourceType", Value: r.Type}, {Name: "ReferencedResourceType", Value: nil},
+			},
+		})
+	}
+	return rows
+}
+
+// artifacts is the design-time artifacts of the tenant: an ID is there once,
+// whatever it is. The zero artifacts is empty; it is safe for concurrent use.
+type artifacts struct {
+	mu   sync.RWMutex
+	byID map[string]*artifact
+}
+
+// add keeps an artifact; false when its ID is taken.
+func (as *artifacts) add(x *artifact) bool {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	if _, taken := as.byID[x.id]; taken {
+		return false
+	}
+	if as.byID == nil {
+		as.byID = map[string]*artifact{}
+	}
+	as.byID[x.id] = x
+	return true
+}
+
+// get gives an artifact of a kind.
+func (as *artifacts) get(kind artifactKind, id string) (*artifact, bool) {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	x, ok := as.byID[id]
+	return x, ok && x.kind == kind
+}
+
+// change puts what change gives in the place of an artifact. An artifact that
+// is there no more, and an error of change, change nothing.
+func (as *artifacts) change(id string, change func(old artifact) (*artifact, *odata.Error)) *odata.Error {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	old, ok := as.byID[id]
+	if !ok {
+		return missing("Integration Designtime Artifact", id)
+	}
+	changed, err := change(*old)
+	if err == nil {
+		as.byID[id] = changed
+	}
+	return err
+}
+
+func (as *artifacts) remove(id string) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	delete(as.byID, id)
+}
+
+// removeOf removes the artifacts of a package.
+func (as *artifacts) removeOf(packageID string) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	maps.DeleteFunc(as.byID, func(_ string, x *artifact) bool { return x.packageID == packageID })
+}
+
+// of gives the artifacts of a package, sorted by ID.
+func (as *artifacts) of(packageID string) []*artifact {
+	as.mu.RLock()
+	defer as.mu.RUnlock()
+	var list []*artifact
+	for _, x := range as.byID {
+		if x.packageID == packageID {
+			list = append(list, x)
+		}
+	}
+	slices.SortFunc(list, func(a, b *artifact) int { return strings.Compare(a.id, b.id) })
+	return list
+}
+
+// design puts the design of a flow the sandbox has by itself into its package.
+func (a *API) design(f iflow.Flow) {
+	version, now := cmp.Or(f.Version, iflow.DefaultVersion), a.o.Faults.Now()
+	sender := bundle.Sender{Protocol: bundle.HTTPS, Address: strings.TrimPrefix(f.Endpoint, "/http"), Role: f.Role}
+	if address, ok := strings.CutPrefix(f.Endpoint, "/cxf"); ok {
+		sender.Protocol, sender.Address = bundle.SOAP, address
+	}
+	if f.CSRF {
+		sender.CSRF = "1"
+	}
+	a.artifacts.add(&artifact{
+		kind: integrationFlows(), id: f.ID, name: f.ID, version: version, packageID: FlowPackage,
+		created: now, modified: now, createdBy: "sandbox", changedBy: "sandbox", generated: true,
+		load: generate(bundle.Spec{ID: f.ID, Version: version, Type: bundle.Flow, Sender: &sender}),
+	})
+}
+
+// Package is an integration package as the state of the sandbox shows it.
+type Package struct {
+	ID        string     `json:"id"`
+	Artifacts []Artifact `json:"artifacts"`
+}
+
+// Artifact is a design-time artifact as the state of the sandbox shows it.
+type Artifact struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
+// Packages gives the integration packages and what is in them, sorted by ID.
+func (a *API) Packages() []Package {
+	list := []Package{}
+	for _, id := range a.packages.ids() {
+		p := Package{ID: id, Artifacts: []Artifact{}}
+		for _, x := range a.artifacts.of(id) {
+			p.Artifacts = append(p.Artifacts, Artifact{x.id, x.kind.runtime, x.version})
+		}
+		list = append(list, p)
+	}
+	return list
+}
