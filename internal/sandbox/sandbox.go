@@ -127,7 +127,7 @@ func New(o Options) (*Tenant, error) {
 		return nil, err
 	}
 	t.api = api.New(api.Options{
-		Access: issuer, Faults: &t.faults, Logs: &t.logs, Flows: t.runtime, Times: config.deploymentTimes(),
+		Access: issuer, Faults: &t.faults, Logs: &t.logs, Authority: t.subaccount, Flows: t.runtime, Times: config.deploymentTimes(),
 		Origin: func() string { return t.URL(API) }, Runtime: func() string { return t.URL(Runtime) },
 	})
 	t.handlers = map[string]http.Handler{}

@@ -239,7 +239,7 @@ func New(o Options) (*Subaccount, error) {
 func APIRoles() []string {
 	return []string{
 		"WorkspacePackagesRead", "WorkspacePackagesEdit", "WorkspacePackagesConfigure",
-		"WorkspaceArtifactsDeploy", "MonitoringDataRead", "MessagePayloadsRead",
+		"WorkspaceArtifactsDeploy", "MonitoringDataRead", "MessagePayloadsRead", "CredentialsRead", "CredentialsEdit",
 	}
 }
 

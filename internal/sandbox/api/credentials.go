@@ -1,0 +1,251 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"iflowtest/internal/sandbox/odata"
+)
+
+// Roles of security content (wire/sap.md 1.5).
+const (
+	credentialsRead = "CredentialsRead"
+	credentialsEdit = "CredentialsEdit"
+	materialEdit    = "SecurityMaterialEdit"
+)
+
+// userCredential is a user name with a password, which nothing in the sandbox
+// uses and which is therefore not kept.
+type userCredential struct {
+	Name        string  `json:"Name"`
+	Kind        string  `json:"Kind"`
+	Description string  `json:"Description"`
+	User        string  `json:"User"`
+	CompanyID   *string `json:"CompanyId"`
+
+	by string
+	on time.Time
+}
+
+// credentialKinds are the kinds of user credentials.
+func credentialKinds() []string { return []string{"default", "successfactors", "openconnectors"} }
+
+// credentialName is what the name of a credential may be.
+var credentialName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,149}$`)
+
+// problems tells everything that is wrong with a credential.
+func (u *userCredential) problems() []string {
+	var list []string
+	if !credentialName.MatchString(u.Name) {
+		list = append(list, fmt.Sprintf("Name '%s' is not valid: want letters, digits, '.', '_' and '-', at most 150", u.Name))
+	}
+	if !slices.Contains(credentialKinds(), u.Kind) {
+		list = append(list, fmt.Sprintf("Kind '%s' is not valid: want one of %s", u.Kind, strings.Join(credentialKinds(), ", ")))
+	}
+	return list
+}
+
+// entity gives the row (wire/sap.md 6.8): the password is never in it.
+func (u *userCredential) entity() *odata.Entity {
+	var company any
+	if u.CompanyID != nil {
+		company = *u.CompanyID
+	}
+	return &odata.Entity{
+		Set: "UserCredentials", Type: "UserCredential", Key: odata.Key(u.Name),
+		Properties: []odata.Property{
+			{Name: "Name", Value: u.Name}, {Name: "Kind", Value: u.Kind}, {Name: "Description", Value: u.Description},
+			{Name: "User", Value: u.User}, {Name: "Password", Value: nil}, {Name: "CompanyId", Value: company},
+			{Name: "SecurityArtifactDescriptor", Value: &odata.Entity{Type: "SecurityArtifactDescriptor", Properties: []odata.Property{
+				{Name: "Type", Value: "CREDENTIALS"}, {Name: "DeployedBy", Value: u.by}, {Name: "DeployedOn", Value: u.on}, {Name: "Status", Value: "DEPLOYED"},
+			}}},
+		},
+	}
+}
+
+// credentials is the user credentials of the tenant. The zero credentials is
+// empty; it is safe for concurrent use.
+type credentials struct {
+	mu     sync.RWMutex
+	byName map[string]*userCredential // replaced, never changed
+}
+
+// put keeps a credential in place of the one that was there, which it gives
+// to allowed, nil when there is none; false when that says no.
+func (cs *credentials) put(u *userCredential, allowed func(old *userCredential) bool) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if !allowed(cs.byName[u.Name]) {
+		return false
+	}
+	if cs.byName == nil {
+		cs.byName = map[string]*userCredential{}
+	}
+	cs.byName[u.Name] = u
+	return true
+}
+
+func (cs *credentials) get(name string) (*userCredential, bool) {
+	cs.mu.RLock()
+	defer cs.mu.RUnlock()
+	u, ok := cs.byName[name]
+	return u, ok
+}
+
+func (cs *credentials) remove(name string) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	_, ok := cs.byName[name]
+	delete(cs.byName, name)
+	return ok
+}
+
+func (cs *credentials) all() []*userCredential {
+	cs.mu.RLock()
+	defer cs.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(cs.byName), func(a, b *userCredential) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Credentials gives the names of the user credentials, sorted.
+func (a *API) Credentials() []string {
+	names := []string{}
+	for _, u := range a.credentials.all() {
+		names = append(names, u.Name)
+	}
+	return names
+}
+
+// serveCredentials answers UserCredentials.
+func (a *API) serveCredentials(c *call) {
+	name, one := c.path[0].Key()
+	switch {
+	case c.path[0].Keys == nil:
+		a.credentialSet(c)
+	case !one || len(c.path) > 1:
+		c.nowhere()
+	default:
+		a.oneCredential(c, name)
+	}
+}
+
+func (a *API) credentialSet(c *call) {
+	switch {
+	case len(c.path) > 1 && !isCount(c.path[1:]):
+		c.nowhere()
+		return
+	case len(c.path) > 1 && !c.allow(http.MethodGet), !c.allow(http.MethodGet, http.MethodPost):
+		return
+	case c.r.Method == http.MethodPost:
+		a.createCredential(c)
+		return
+	case c.query.Top >= 0:
+		c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: $top of UserCredentials."))
+		return
+	}
+	var rows []*odata.Entity
+	for _, u := range a.credentials.all() {
+		rows = append(rows, u.entity())
+	}
+	if len(c.path) > 1 {
+		count(c, rows)
+		return
+	}
+	c.list("UserCredentials", rows)
+}
+
+func (a *API) createCredential(c *call) {
+	u, err := readCredential(c, "")
+	if err != nil {
+		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		return
+	}
+	u.by, u.on = c.caller.Name, a.o.Faults.Now()
+	if !a.credentials.put(u, func(old *userCredential) bool { return old == nil }) {
+		// A business error is a 500 with text (wire/sap.md 6.1).
+		http.Error(c.w, fmt.Sprintf("User Credentials with Name '%s' already exists.", u.Name), http.StatusInternalServerError)
+		return
+	}
+	c.w.Header().Set("Location", c.out.Root+"/UserCredentials('"+u.Name+"')")
+	c.out.Entity(c.w, http.StatusCreated, u.entity(), odata.Query{})
+}
+
+func (a *API) oneCredential(c *call, name string) {
+	if !c.allow(http.MethodGet, http.MethodPut, http.MethodDelete) {
+		return
+	}
+	u, ok := a.credentials.get(name)
+	if !ok {
+		c.unknown("User Credentials", name)
+		return
+	}
+	switch c.r.Method {
+	case http.MethodGet:
+		c.one(u.entity())
+	case http.MethodPut:
+		a.changeCredential(c, name)
+	default:
+		if !a.credentials.remove(name) {
+			c.unknown("User Credentials", name)
+			return
+		}
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (a *API) changeCredential(c *call, name string) {
+	u, err := readCredential(c, name)
+	if err != nil {
+		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		return
+	}
+	u.by, u.on = c.caller.Name, a.o.Faults.Now()
+	if !a.credentials.put(u, func(old *userCredential) bool { return old != nil }) {
+		c.unknown("User Credentials", name)
+		return
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+}
+
+// readCredential reads the JSON of a credential, bare or inside "d". name is
+// the one in the address, which the body may leave out; empty: it is in the
+// body alone.
+func readCredential(c *call, name string) (*userCredential, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxCredential))
+	if err != nil {
+		return nil, errors.New("the body is too large or did not arrive")
+	}
+	var wrapped struct {
+		D json.RawMessage `json:"d"`
+	}
+	if err := json.Unmarshal(body, &wrapped); err != nil {
+		return nil, errors.New("the body is no JSON object")
+	}
+	if len(wrapped.D) > 0 {
+		body = wrapped.D
+	}
+	u := &userCredential{}
+	if err := json.Unmarshal(body, u); err != nil {
+		return nil, errors.New("the body is no user credential: its properties are texts")
+	}
+	u.Name, u.Kind = cmp.Or(u.Name, name), cmp.Or(u.Kind, "default")
+	if problems := u.problems(); len(problems) > 0 {
+		return nil, errors.New(strings.Join(problems, "\n"))
+	}
+	if name != "" && u.Name != name {
+		return nil, fmt.Errorf("Name '%s' cannot be changed to '%s'", name, u.Name)
+	}
+	return u, nil
+}
+
+// maxCredential bounds the body of a request that creates or changes one.
+const maxCredential = 1 << 20
