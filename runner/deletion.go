@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,7 @@ func (x *execution) takeDown(signals context.Context) {
 	}
 	for _, d := range list {
 		switch {
+		case d.stays != "":
 		case d.kept != "":
 			x.session.leave("kept: " + d.described())
 		case !d.gone && !d.absent:
@@ -88,7 +90,7 @@ func (x *execution) deletions() []*deletion {
 	var list []*deletion
 	for _, r := range slices.Backward(x.created) {
 		if !r.gone {
-			list = append(list, &deletion{resource: r, index: len(x.scenario.steps) + 1 + len(list), kept: x.keeps(r), done: make(chan struct{})})
+			list = append(list, &deletion{resource: r, index: len(x.scenario.steps) + 1 + len(list), kept: cmp.Or(r.stays, x.keeps(r)), done: make(chan struct{})})
 		}
 	}
 	for _, key := range list {
@@ -139,7 +141,7 @@ func (d *deletion) run(signals, ctx context.Context, s *session) {
 			d.err = fmt.Errorf("the program made a mistake: %v", v)
 		}
 		if d.err != nil {
-			d.t = fromPlatform(limited, d.err)
+			d.t = fromUndo(limited, d.err)
 		}
 	}()
 	if d.instance != nil && signals.Err() != nil {
@@ -151,8 +153,12 @@ func (d *deletion) run(signals, ctx context.Context, s *session) {
 			return
 		}
 	}
-	var found bool
-	found, d.err = s.remove(limited, d.entry)
+	found := false
+	if d.undo != nil {
+		found, d.err = d.undo(limited, d.entry)
+	} else {
+		found, d.err = s.remove(limited, d.entry)
+	}
 	d.absent = d.err == nil && !found && d.entry.Op == opIntent
 }
 
@@ -177,7 +183,7 @@ func (d *deletion) neverWas() bool {
 // deleting makes an event of a deletion.
 func (x *execution) deleting(d *deletion, name string) *Event {
 	e := x.event(name, nil)
-	e.Step, e.Index, e.Kind, e.Cleanup = "delete "+d.what, d.index, d.entry.Kind, true
+	e.Step, e.Index, e.Kind, e.Cleanup = cmp.Or(d.title, "delete "+d.what), d.index, d.entry.Kind, true
 	return e
 }
 
@@ -185,6 +191,9 @@ func (x *execution) deleting(d *deletion, name string) *Event {
 func (x *execution) deleted(d *deletion) *Event {
 	end := x.deleting(d, StepEnd)
 	switch {
+	case d.stays != "":
+		end.Outcome, end.Reason = Skip, d.stays
+		return end
 	case d.kept != "":
 		end.Outcome, end.Reason = Skip, d.kept
 		d.entry.Op = opKept
@@ -199,7 +208,7 @@ func (x *execution) deleted(d *deletion) *Event {
 		end.Outcome, end.Err = Error, &Problem{Type: TypeCleanup, Message: d.t.problem.Message, Cure: d.t.problem.Cure}
 	case d.absent:
 		// Should it appear all the same, the journal knows of it.
-		end.Outcome, end.Reason = Skip, fmt.Sprintf("creating it got no answer, and it did not appear within %s", formatDuration(lookAgain))
+		end.Outcome, end.Reason = Skip, d.lost()
 	default:
 		end.Outcome = Pass
 		x.forget(d.resource)
@@ -213,6 +222,14 @@ func (x *execution) deleted(d *deletion) *Event {
 		}
 	}
 	return end
+}
+
+// lost says that an answer was lost, and that nothing came of the request.
+func (d *deletion) lost() string {
+	if d.entry.Kind == kindArtifact {
+		return fmt.Sprintf("deploying it got no answer, and it did not appear within %s", formatDuration(lostDeployment))
+	}
+	return fmt.Sprintf("creating it got no answer, and it did not appear within %s", formatDuration(lookAgain))
 }
 
 // described names a resource for people, with its GUID where it is known.
@@ -431,6 +448,10 @@ func wordsOf(kind string) string {
 		return "service key"
 	case kindDestination:
 		return "destination"
+	case kindArtifact:
+		return "artifact"
+	case kindConfiguration:
+		return "configuration of the artifact"
 	}
 	return "service instance"
 }

@@ -90,7 +90,13 @@ type StepDescription struct {
 	Adopts   []string `json:"adopts,omitempty"`
 	Requires []string `json:"requires,omitempty"`
 	Removes  []string `json:"removes,omitempty"`
-	GoesOn   bool     `json:"goesOn,omitempty"`
+	// Deploys are the artifacts that the step deploys, Changes what it changes
+	// before. Undeploys and Restores are taken back when the scenario ends.
+	Deploys   []string `json:"deploys,omitempty"`
+	Changes   []string `json:"changes,omitempty"`
+	Undeploys []string `json:"undeploys,omitempty"`
+	Restores  []string `json:"restores,omitempty"`
+	GoesOn    bool     `json:"goesOn,omitempty"`
 }
 
 // Describe says what a run of the plan would do. The plan must have been
@@ -141,7 +147,7 @@ func (p *Plan) describe(sc *scenario, once bool) ScenarioDescription {
 		for _, text := range []*string{&s.Name, &s.File, &s.When, &s.Skip, &s.Does, &s.Credential, &s.Retry, &s.Poll} {
 			*text = t(*text)
 		}
-		for _, list := range []*[]string{&s.With, &s.Expects, &s.Captures, &s.Creates, &s.Adopts, &s.Requires, &s.Removes} {
+		for _, list := range []*[]string{&s.With, &s.Expects, &s.Captures, &s.Creates, &s.Adopts, &s.Requires, &s.Removes, &s.Deploys, &s.Changes, &s.Undeploys, &s.Restores} {
 			*list = each(*list, t)
 		}
 		d.Steps = append(d.Steps, s)

@@ -339,10 +339,12 @@ func learnCookies(r *secret.Redactor, cookies []*http.Cookie) {
 }
 
 // learnAnswer makes the cookies and the CSRF token of an answer secrets.
-func (x *execution) learnAnswer(h http.Header) {
-	learnCookies(x.session.redactor, cookies(h))
+func (x *execution) learnAnswer(h http.Header) { learnAnswer(x.session.redactor, h) }
+
+func learnAnswer(r *secret.Redactor, h http.Header) {
+	learnCookies(r, cookies(h))
 	if token := h.Get("X-Csrf-Token"); len(token) >= secretLength {
-		x.session.redactor.Add("csrf token", token)
+		r.Add("csrf token", token)
 	}
 }
 

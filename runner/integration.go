@@ -43,6 +43,10 @@ func (p *paces) of(root, user string) *cpi.Pace {
 // integration is the OData API as one step speaks to it.
 type integration struct {
 	*cpi.Client
+	// root is that of the API, and credential the name of what it is used with.
+	root, credential string
+	// apart is for what happens beside the scenario, when it ends.
+	apart *cpi.Client
 	// last is the newest answer, for the report; nil: there is none yet.
 	last *exchange
 }
@@ -64,28 +68,44 @@ func (x *execution) integration(named *credential) (*integration, *trouble) {
 			Cure: "give target.api, or a service key of plan api",
 		}}
 	}
-	api := &integration{}
-	api.Client = cpi.New(x.session.client, cpi.Config{
+	api := &integration{root: root, credential: named.Name}
+	config := integrationConfig(x.session.plan.o, x.session.tokens, cr, root)
+	config.Pace = x.session.paces.of(root, cr.ClientID)
+	api.apart = cpi.New(x.session.client, config)
+	anyToken := config.Token
+	config.Token = func(ctx context.Context, refused oauth.Token) (oauth.Token, error) {
+		if refused.Value.IsZero() {
+			return x.token(ctx, cr)
+		}
+		return anyToken(ctx, refused)
+	}
+	config.Answered = func(r *httpx.Response) {
+		x.learnAnswer(r.Header)
+		x.clock.hear(r.Header, time.Now())
+		api.last = fromResponse(r)
+	}
+	api.Client = cpi.New(x.session.client, config)
+	return api, nil
+}
+
+// integrationConfig says how to speak to an OData API with a credential,
+// outside of a step.
+func integrationConfig(o Options, tokens *oauth.Source, cr *credential, root string) cpi.Config {
+	return cpi.Config{
 		Root: root,
 		Token: func(ctx context.Context, refused oauth.Token) (oauth.Token, error) {
 			if refused.Value.IsZero() {
-				return x.token(ctx, cr)
+				return tokens.Token(ctx, cr.Credential)
 			}
-			x.log().Debug("the token was refused; asking for a new one", "credential", cr.Name)
-			return x.session.tokens.Renew(ctx, cr.Credential, refused)
+			o.Log.Debug("the token was refused; asking for a new one", "credential", cr.Name)
+			return tokens.Renew(ctx, cr.Credential, refused)
 		},
-		Pace: x.session.paces.of(root, cr.ClientID),
-		Answered: func(r *httpx.Response) {
-			x.learnAnswer(r.Header)
-			x.clock.hear(r.Header, time.Now())
-			api.last = fromResponse(r)
-		},
+		Answered: func(r *httpx.Response) { learnAnswer(o.Redactor, r.Header) },
 		Waiting: func(reason string, d time.Duration) {
-			x.log().Info("cloud integration", "waiting", d, "because", reason)
+			o.Log.Info("cloud integration", "waiting", d, "because", reason)
 		},
-		Learned: x.session.redactor.Add,
-	})
-	return api, nil
+		Learned: o.Redactor.Add,
+	}
 }
 
 // apiRoot gives the root of the OData API: target.api, else the credential's
@@ -135,6 +155,34 @@ func fromIntegration(ctx context.Context, err error) *trouble {
 		t.class = classStep
 	}
 	return t
+}
+
+// fromUndo turns what stands in the way of taking something back into trouble.
+func fromUndo(ctx context.Context, err error) *trouble {
+	if several, ok := err.(interface{ Unwrap() []error }); ok && len(several.Unwrap()) > 0 {
+		t := fromUndo(ctx, several.Unwrap()[0])
+		for _, more := range several.Unwrap()[1:] {
+			t.problem.Message += "; " + fromUndo(ctx, more).problem.Message
+		}
+		return t
+	}
+	if u, ok := errors.AsType[*unfinished](err); ok {
+		if t := ended(ctx); t != nil {
+			t.problem.Message += ": " + u.message
+			return t
+		}
+	}
+	if _, ok := errors.AsType[*cpi.Error](err); ok {
+		return fromIntegration(ctx, err)
+	}
+	return fromPlatform(ctx, err)
+}
+
+// isRefused reports whether the platform refuses a request for a reason of its
+// own.
+func isRefused(err error) bool {
+	e, ok := errors.AsType[*cpi.Error](err)
+	return ok && e.Kind == cpi.KindRefused
 }
 
 // ended gives what the wait of a step for the platform came to when its time

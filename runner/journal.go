@@ -48,6 +48,15 @@ type entry struct {
 	Space    string `json:"space,omitempty"`
 	In       string `json:"in,omitempty"`
 	Instance string `json:"instance,omitempty"`
+	// What a step did to an artifact: API is then the root of the OData API,
+	// GUID the task of the deployment, Credential the name of the credential it
+	// was done with, Deployed and By when and by whom the platform says it was
+	// deployed, and Keys are the parameters whose values were changed, without
+	// the values.
+	Credential string    `json:"credential,omitempty"`
+	Deployed   time.Time `json:"deployed,omitzero"`
+	By         string    `json:"by,omitempty"`
+	Keys       []string  `json:"keys,omitempty"`
 }
 
 // at is an entry for something in a place.
@@ -61,7 +70,7 @@ func (e entry) same(o entry) bool { return e.ID == o.ID }
 
 // usable reports whether the entry speaks of a resource of the run.
 func (e entry) usable(run string) bool {
-	return e.Run == run && e.ID > 0 && (e.Kind == kindInstance || e.Kind == kindKey || e.Kind == kindDestination) && e.Name != "" &&
+	return e.Run == run && e.ID > 0 && slices.Contains([]string{kindInstance, kindKey, kindDestination, kindArtifact, kindConfiguration}, e.Kind) && e.Name != "" &&
 		slices.Contains([]string{opIntent, opCreated, opRemoved, opKept}, e.Op)
 }
 

@@ -71,6 +71,15 @@ type resource struct {
 	step *step
 	// gone says that there is nothing to delete any more.
 	gone bool
+	// undo takes it back; nil: it is deleted. found is false when there was
+	// nothing. It may run beside the scenario's own goroutine.
+	undo func(ctx context.Context, e entry) (found bool, err error)
+	// title is what the case of that is called; empty: delete, and what.
+	title string
+	// stays is why it is not taken back, as it is not of the run; empty: it is.
+	stays string
+	// restoration is what puts parameters back, for a resource of that kind.
+	restoration *restoration
 }
 
 // labels are those of a resource of the run.
@@ -88,12 +97,17 @@ func (x *execution) intend(r *resource) *trouble {
 	r.entry.Op, r.entry.Run, r.entry.ID = opIntent, x.session.plan.id, int(x.session.space.resources.Add(1))
 	r.step = x.step
 	if err := x.session.journal.note(r.entry); err != nil {
-		return &trouble{class: classProvisioning, err: err, problem: Problem{
-			Type: TypeProvisioning, Message: err.Error(), Cure: "nothing was created; give a folder that can be written with --journal",
-		}}
+		return journalTrouble(err)
 	}
 	x.created = append(x.created, r)
 	return nil
+}
+
+// journalTrouble is a journal that cannot be written: nothing is created.
+func journalTrouble(err error) *trouble {
+	return &trouble{class: classProvisioning, err: err, problem: Problem{
+		Type: TypeProvisioning, Message: err.Error(), Cure: "nothing was created; give a folder that can be written with --journal",
+	}}
 }
 
 // exists notes the GUID of a resource.

@@ -32,8 +32,9 @@ type session struct {
 	// bailed says that no further step may start; what runs may end.
 	bailed atomic.Bool
 
-	// paces are those of the OData APIs.
-	paces paces
+	// paces are those of the OData APIs, deployments what the run deployed.
+	paces       paces
+	deployments deployments
 
 	// space is where the run provisions, journal where it notes what.
 	space   space

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +20,17 @@ func artifactKind() Kind {
 		Doc: "The step looks at what is deployed under the ID: it must have the state, and the version when one is given. While the\n" +
 			"artifact is STARTING or STOPPING, the step waits. `deploy: true` deploys the active design-time version first, waits\n" +
 			"until it is built, and then until the runtime has it. When either fails, the failure holds the error information.\n" +
+			"\n" +
+			"With `undeploy: true` what the step deployed is undeployed when the scenario ends, whatever happened. An artifact that\n" +
+			"was deployed before the step stays, as the step did not create it: the report says so with a skipped case. `iflowtest\n" +
+			"cleanup` undeploys what a killed run left, when the environment declares the credential of that name.\n" +
+			"\n" +
+			"`configuration` sets externalized parameters of the design-time artifact before it is deployed, those that differ; a\n" +
+			"key that the artifact does not have fails the step before anything is changed. The former values are put back when the\n" +
+			"scenario ends; what stays deployed keeps the values it was deployed with. The journal names the keys and no values, as\n" +
+			"they may be secret: after a kill `iflowtest cleanup` can only tell which keys are to be set by hand. Scenarios that\n" +
+			"configure or deploy the same artifact want the same `lock`.\n" +
+			"\n" +
 			"`json` is the runtime artifact: `Id`, `Name`, `Version`, `Type`, `Status`, `DeployedBy`, `DeployedOn`, and\n" +
 			"`ErrorInformation` (a text, or null).",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
@@ -29,6 +39,8 @@ func artifactKind() Kind {
 			{Name: "state", Shape: enum(cpi.Started, cpi.Starting, cpi.Stopping, cpi.Failed), Default: cpi.Started, Doc: "the state it must have"},
 			{Name: "version", Shape: text(), Doc: "the version it must have"},
 			{Name: "deploy", Shape: boolean(), Default: "false", Doc: "deploy the design-time version first"},
+			{Name: "undeploy", Shape: boolean(), Default: "false", Doc: "with deploy: undeploy it when the scenario ends, unless it was deployed before"},
+			{Name: "configuration", Shape: mapOf(anything()), Doc: "with deploy: values of externalized parameters, put back when the scenario ends"},
 		}},
 		Example: `- artifact: {id: OrderIntake, credential: api, version: 1.0.0}
   expect:
@@ -47,6 +59,12 @@ type artifactAction struct {
 	credential  *credential
 	state       string
 	deploy      bool
+	// undeploy says that what the step deploys goes when the scenario ends;
+	// keep is what --keep says about that.
+	undeploy bool
+	keep     string
+	// parameters are set before the deployment.
+	parameters []parameterValue
 	// statePlace and versionPlace are where a failure stands.
 	statePlace, versionPlace assertions.Place
 }
@@ -55,6 +73,11 @@ func compileArtifact(c *stepCompiler, body *scenarios.Node) action {
 	a := &artifactAction{
 		id: c.template(body.Get("id"), c.scope), credential: c.api(body),
 		state: cpi.Started, deploy: isTrue(body.Get("deploy")), statePlace: c.place(c.source.Pos),
+		undeploy: isTrue(body.Get("undeploy")), keep: c.keepOf(body), parameters: c.artifactParameters(body),
+	}
+	if n := body.Key("undeploy"); a.undeploy && !a.deploy {
+		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.InvalidValue, "undeploy takes back what the step deploys, and it deploys nothing").
+			WithHint("add deploy: true; to undeploy what others deployed: call: {DELETE: \"/IntegrationRuntimeArtifacts('ID')\", base: api}"))
 	}
 	if n := body.Get("state"); n != nil {
 		a.state, a.statePlace = n.Text, c.place(n.Pos())
@@ -86,6 +109,10 @@ type deployment struct {
 	before cpi.RuntimeArtifact
 	// built is when the build was done; zero: the step does not deploy.
 	built time.Time
+	// made is what goes when the scenario ends; nil: nothing. former is what it
+	// was before the step.
+	made   *resource
+	former entry
 }
 
 func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *trouble) {
@@ -115,69 +142,6 @@ func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *troubl
 	return d.judge(ctx, found, started)
 }
 
-// build deploys the artifact and waits until it is built. A result means that
-// the build failed.
-func (d *deployment) build(ctx context.Context) (*result, *trouble) {
-	before, err := d.api.RuntimeArtifact(ctx, d.id)
-	if err != nil && !cpi.IsNotFound(err) {
-		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
-	}
-	d.before = before
-	task, err := d.api.Deploy(ctx, d.id)
-	if err != nil {
-		return d.refused(ctx, err)
-	}
-	status := cpi.BuildSuccess
-	for looks := 1; task != ""; looks++ {
-		status, err = d.api.BuildStatus(ctx, task)
-		// The task may appear some time after its number.
-		if cpi.IsNotFound(err) {
-			status, err = cpi.BuildDeploying, nil
-		}
-		if err != nil {
-			return d.api.ended(ctx, fromIntegration(ctx, err), d.building(task), "")
-		}
-		if status != cpi.BuildDeploying {
-			break
-		}
-		d.x.log().Info("waiting for the deployment", "artifact", d.id, "task", task, "state", status)
-		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
-			return d.api.ended(ctx, ended(ctx), d.building(task), "raise the timeout of the step, or look at the deployment in the tenant")
-		}
-	}
-	if status == cpi.BuildSuccess {
-		d.built = time.Now()
-		return nil, nil
-	}
-	lines := d.information(ctx)
-	return d.failed(wanted(d.statePlace, "deploy", cpi.BuildSuccess, status,
-		fmt.Sprintf("deploy: want %s, got %s%s", cpi.BuildSuccess, status, firstLine(lines)), lines)), nil
-}
-
-func (d *deployment) building(task string) string {
-	return fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", d.id, task, cpi.BuildDeploying)
-}
-
-// refused is a deployment that the platform does not begin.
-func (d *deployment) refused(ctx context.Context, err error) (*result, *trouble) {
-	r, t := &result{exchange: d.api.last}, fromIntegration(ctx, err)
-	e, ok := errors.AsType[*cpi.Error](err)
-	if !ok || e.Kind != cpi.KindNotFound && e.Kind != cpi.KindRefused {
-		return r, t
-	}
-	names, err := d.api.DesigntimeIDs(ctx)
-	for _, name := range names {
-		if err == nil && name == d.id {
-			return r, t // it exists: the reason is another
-		}
-	}
-	if hint := near(d.id, names); hint != "" {
-		t.problem.Message = fmt.Sprintf("the design time has no artifact %q; %s", d.id, hint)
-		t.problem.Cure = e.Message
-	}
-	return r, t
-}
-
 // await waits until the runtime has the artifact in a state that lasts. A
 // result means that it has none.
 func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *trouble) {
@@ -194,7 +158,11 @@ func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *
 			r, t := d.api.ended(ctx, fromIntegration(ctx, err), fmt.Sprintf("nothing is known of the artifact %q", d.id), "")
 			return found, r, t
 		case d.lasting(found):
+			d.seen(found)
 			return found, nil, nil
+		}
+		if err == nil {
+			d.seen(found)
 		}
 		d.x.log().Info("waiting for the artifact", "artifact", d.id, "state", state)
 		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
@@ -206,11 +174,15 @@ func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *
 
 // lasting reports whether there is nothing to wait for.
 func (d *deployment) lasting(found cpi.RuntimeArtifact) bool {
-	stale := !d.built.IsZero() && !d.before.DeployedOn.IsZero() && found.DeployedOn.Equal(d.before.DeployedOn)
-	if stale && time.Since(d.built) < staleLimit {
+	if d.stale(found) && time.Since(d.built) < staleLimit {
 		return false
 	}
 	return found.Status == d.state || found.Status != cpi.Starting && found.Status != cpi.Stopping
+}
+
+// stale reports whether it is still what was deployed before the step.
+func (d *deployment) stale(found cpi.RuntimeArtifact) bool {
+	return !d.built.IsZero() && !d.before.DeployedOn.IsZero() && found.DeployedOn.Equal(d.before.DeployedOn)
 }
 
 // missing is the result where nothing is deployed under the ID.
@@ -227,29 +199,6 @@ func (d *deployment) missing(ctx context.Context) *result {
 // failed is a result that has nothing to look at.
 func (d *deployment) failed(f assertions.Failure) *result {
 	return &result{exchange: d.api.last, failures: []assertions.Failure{f}}
-}
-
-// The looks at an error information that may come late (wire/sap.md 6.3).
-const (
-	informationLooks = 5
-	informationEvery = time.Second
-)
-
-// information gives the error information of the artifact, line by line.
-func (d *deployment) information(ctx context.Context) []string {
-	last := d.api.last
-	defer func() { d.api.last = last }()
-	for looks := 1; ; looks++ {
-		text, err := d.api.RuntimeError(ctx, d.id)
-		switch {
-		case err == nil && text != "":
-			return d.x.errorLines(text)
-		case looks == informationLooks && err != nil:
-			return []string{d.x.session.redactor.String("the error information could not be read: " + err.Error())}
-		case looks == informationLooks || httpx.Sleep(ctx, informationEvery) != nil:
-			return nil
-		}
-	}
 }
 
 // judge compares what is deployed with what is wanted.

@@ -131,7 +131,7 @@ func planStep(line func(int, string, ...any), item func(int, string, string), st
 	for _, list := range []struct {
 		label string
 		items []string
-	}{{"creates", st.Creates}, {"adopts", st.Adopts}, {"requires", st.Requires}, {"removes", st.Removes}} {
+	}{{"creates", st.Creates}, {"adopts", st.Adopts}, {"requires", st.Requires}, {"removes", st.Removes}, {"changes", st.Changes}, {"deploys", st.Deploys}, {"undeploys", st.Undeploys}, {"restores", st.Restores}} {
 		for _, what := range list.items {
 			item(3, list.label, what)
 		}

@@ -1,0 +1,107 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"iflowtest/internal/cpi"
+	"iflowtest/internal/httpx"
+)
+
+// build deploys the artifact and waits until it is built. A result means that
+// the build failed.
+func (d *deployment) build(ctx context.Context) (*result, *trouble) {
+	before, err := d.api.RuntimeArtifact(ctx, d.id)
+	if err != nil && !cpi.IsNotFound(err) {
+		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
+	}
+	d.before = before
+	if r, t := d.configure(ctx); r != nil || t != nil {
+		return r, t
+	}
+	if t := d.intend(ctx, err == nil); t != nil {
+		return &result{exchange: d.api.last}, t
+	}
+	task, err := d.api.Deploy(ctx, d.id)
+	if err != nil {
+		if !cpi.MaybeDeployed(err) {
+			d.withdraw()
+		}
+		return d.refused(ctx, err)
+	}
+	d.begun(task)
+	status := cpi.BuildSuccess
+	for looks := 1; task != ""; looks++ {
+		status, err = d.api.BuildStatus(ctx, task)
+		// The task may appear some time after its number.
+		if cpi.IsNotFound(err) {
+			status, err = cpi.BuildDeploying, nil
+		}
+		if err != nil {
+			return d.api.ended(ctx, fromIntegration(ctx, err), d.building(task), "")
+		}
+		if status != cpi.BuildDeploying {
+			break
+		}
+		d.x.log().Info("waiting for the deployment", "artifact", d.id, "task", task, "state", status)
+		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
+			return d.api.ended(ctx, ended(ctx), d.building(task), "raise the timeout of the step, or look at the deployment in the tenant")
+		}
+	}
+	if status == cpi.BuildSuccess {
+		d.built = time.Now()
+		return nil, nil
+	}
+	lines := d.information(ctx)
+	return d.failed(wanted(d.statePlace, "deploy", cpi.BuildSuccess, status,
+		fmt.Sprintf("deploy: want %s, got %s%s", cpi.BuildSuccess, status, firstLine(lines)), lines)), nil
+}
+
+func (d *deployment) building(task string) string {
+	return fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", d.id, task, cpi.BuildDeploying)
+}
+
+// refused is a deployment that the platform does not begin.
+func (d *deployment) refused(ctx context.Context, err error) (*result, *trouble) {
+	r, t := &result{exchange: d.api.last}, fromIntegration(ctx, err)
+	e, ok := errors.AsType[*cpi.Error](err)
+	if !ok || e.Kind != cpi.KindNotFound && e.Kind != cpi.KindRefused {
+		return r, t
+	}
+	names, err := d.api.DesigntimeIDs(ctx)
+	for _, name := range names {
+		if err == nil && name == d.id {
+			return r, t // it exists: the reason is another
+		}
+	}
+	if hint := near(d.id, names); hint != "" {
+		t.problem.Message = fmt.Sprintf("the design time has no artifact %q; %s", d.id, hint)
+		t.problem.Cure = e.Message
+	}
+	return r, t
+}
+
+// The looks at an error information that may come late (wire/sap.md 6.3).
+const (
+	informationLooks = 5
+	informationEvery = time.Second
+)
+
+// information gives the error information of the artifact, line by line.
+func (d *deployment) information(ctx context.Context) []string {
+	last := d.api.last
+	defer func() { d.api.last = last }()
+	for looks := 1; ; looks++ {
+		text, err := d.api.RuntimeError(ctx, d.id)
+		switch {
+		case err == nil && text != "":
+			return d.x.errorLines(text)
+		case looks == informationLooks && err != nil:
+			return []string{d.x.session.redactor.String("the error information could not be read: " + err.Error())}
+		case looks == informationLooks || httpx.Sleep(ctx, informationEvery) != nil:
+			return nil
+		}
+	}
+}
