@@ -2,10 +2,7 @@ package api
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"regexp"
@@ -166,7 +163,7 @@ func (a *API) credentialSet(c *call) {
 func (a *API) createCredential(c *call) {
 	u, err := readCredential(c, "")
 	if err != nil {
-		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		c.fail(err)
 		return
 	}
 	u.by, u.on = c.caller.Name, a.o.Faults.Now()
@@ -205,7 +202,7 @@ func (a *API) oneCredential(c *call, name string) {
 func (a *API) changeCredential(c *call, name string) {
 	u, err := readCredential(c, name)
 	if err != nil {
-		c.fail(odata.Errorf(http.StatusBadRequest, "%s", err))
+		c.fail(err)
 		return
 	}
 	u.by, u.on = c.caller.Name, a.o.Faults.Now()
@@ -216,36 +213,19 @@ func (a *API) changeCredential(c *call, name string) {
 	c.w.WriteHeader(http.StatusNoContent)
 }
 
-// readCredential reads the JSON of a credential, bare or inside "d". name is
-// the one in the address, which the body may leave out; empty: it is in the
-// body alone.
-func readCredential(c *call, name string) (*userCredential, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxCredential))
+// readCredential reads the JSON of a credential. name is the one in the
+// address, which the body may leave out; empty: it is in the body alone.
+func readCredential(c *call, name string) (*userCredential, *odata.Error) {
+	u, err := readEntity[userCredential](c, "user credential")
 	if err != nil {
-		return nil, errors.New("the body is too large or did not arrive")
-	}
-	var wrapped struct {
-		D json.RawMessage `json:"d"`
-	}
-	if err := json.Unmarshal(body, &wrapped); err != nil {
-		return nil, errors.New("the body is no JSON object")
-	}
-	if len(wrapped.D) > 0 {
-		body = wrapped.D
-	}
-	u := &userCredential{}
-	if err := json.Unmarshal(body, u); err != nil {
-		return nil, errors.New("the body is no user credential: its properties are texts")
+		return nil, err
 	}
 	u.Name, u.Kind = cmp.Or(u.Name, name), cmp.Or(u.Kind, "default")
 	if problems := u.problems(); len(problems) > 0 {
-		return nil, errors.New(strings.Join(problems, "\n"))
+		return nil, odata.Errorf(http.StatusBadRequest, "%s", strings.Join(problems, "\n"))
 	}
 	if name != "" && u.Name != name {
-		return nil, fmt.Errorf("Name '%s' cannot be changed to '%s'", name, u.Name)
+		return nil, odata.Errorf(http.StatusBadRequest, "Name '%s' cannot be changed to '%s'", name, u.Name)
 	}
-	return u, nil
+	return &u, nil
 }
-
-// maxCredential bounds the body of a request that creates or changes one.
-const maxCredential = 1 << 20
