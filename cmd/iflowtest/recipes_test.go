@@ -412,6 +412,7 @@ func TestRecipes(t *testing.T) {
 	url, sum := programServer(t)
 	for _, r := range recipes() {
 		t.Run(r.file, func(t *testing.T) {
+			t.Parallel()
 			a := newRecipeAgent(t, r, url, sum)
 			statuses := a.runAll(t)
 			wanted := len(a.steps(t, readRecipe(t, r.file)))
@@ -503,6 +504,7 @@ func TestRecipesWithBadKey(t *testing.T) {
 	url, sum := programServer(t)
 	for _, r := range recipes() {
 		t.Run(r.file, func(t *testing.T) {
+			t.Parallel()
 			a := newRecipeAgent(t, r, url, sum)
 			a.env["SENDER_KEY"] = regexp.MustCompile(`("clientsecret":\s*")`).ReplaceAllString(a.env["SENDER_KEY"], "${1}former-")
 			var bad, cleaned []string

@@ -12,8 +12,18 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A program built with -race lingers for a second when it ends, and the
+	// tests start it hundreds of times.
+	if os.Getenv(raceSettings) == "" {
+		if err := os.Setenv(raceSettings, "atexit_sleep_ms=0"); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){"iflowtest": main, "peak": peak})
 }
+
+// raceSettings is the variable that sets up the race detector.
+const raceSettings = "GORACE"
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -21,6 +31,10 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(raceSettings, os.Getenv(raceSettings))
+			return nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits": exits,
 		},
