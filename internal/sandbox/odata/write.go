@@ -51,6 +51,9 @@ func (w *Writer) uri(e *Entity) string {
 // escapeKey percent-encodes the texts of a key, and leaves what is around
 // them: Id='F',Version='active'.
 func escapeKey(key string) string {
+	if !strings.ContainsFunc(key, escaped) {
+		return key
+	}
 	var b strings.Builder
 	for i, part := range strings.Split(key, "'") {
 		if i > 0 {
@@ -63,6 +66,12 @@ func escapeKey(key string) string {
 		b.WriteString(strings.NewReplacer("+", "%20", "%2C", ",").Replace(url.QueryEscape(part)))
 	}
 	return b.String()
+}
+
+// escaped reports whether a character of a key may have to be escaped; those
+// of most keys never have.
+func escaped(c rune) bool {
+	return (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '-' && c != '_' && c != '.' && c != '\''
 }
 
 // Entity answers with one entity.
