@@ -1,0 +1,6 @@
+import com.sap.gateway.ip.core.customdev.util.Message
+
+def Message processData(Message message) {
+    message.setHeader("Plant", "2020")
+    return message
+}
