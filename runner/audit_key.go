@@ -15,6 +15,7 @@ import (
 	"iflowtest/internal/cf"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/servicekey"
 )
 
@@ -24,7 +25,7 @@ func (a *auditor) key(ctx context.Context, instance cf.Instance, k cf.Key) Audit
 	out.created(k.CreatedAt, a.audit.Time)
 	details, err := a.client.KeyDetails(ctx, k.GUID)
 	if err != nil {
-		if e, ok := errors.AsType[*cf.Error](err); ok && e.Kind == cf.KindNotFound {
+		if platform.Is(err, platform.KindNotFound) {
 			a.Platform.o.Log.Info("a key was deleted while the audit looked at it", "instance", instance.Name, "key", k.Name)
 			return AuditedKey{}
 		}

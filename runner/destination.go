@@ -10,7 +10,7 @@ import (
 	"iflowtest/internal/destination"
 	"iflowtest/internal/diag"
 	"iflowtest/internal/httpx"
-	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -83,7 +83,7 @@ func (e entry) findDestination(ctx context.Context, client *destination.Client, 
 			return presentDestination(p), nil
 		}
 		left := time.Until(until)
-		if !destination.Is(err, destination.KindNotFound) {
+		if !platform.Is(err, platform.KindNotFound) {
 			return nil, err
 		}
 		if e.Op != opIntent || left <= 0 {
@@ -106,42 +106,10 @@ func (e entry) removeDestination(ctx context.Context, client *destination.Client
 		return true, err
 	}
 	err = client.Delete(ctx, e.Name)
-	if destination.Is(err, destination.KindNotFound) {
+	if platform.Is(err, platform.KindNotFound) {
 		err = nil // gone all the same
 	}
 	return true, err
-}
-
-// fromDestinations turns an error of the destination service into trouble; nil
-// where it is of something else.
-func fromDestinations(ctx context.Context, err error) *trouble {
-	if _, ok := errors.AsType[*oauth.Error](err); ok {
-		return fromOAuth(ctx, err)
-	}
-	e, ok := errors.AsType[*destination.Error](err)
-	if !ok {
-		return nil
-	}
-	if t := ended(ctx); t != nil {
-		t.err = err
-		return t
-	}
-	t := &trouble{class: classProvisioning, err: err, problem: Problem{Type: TypeProvisioning, Message: e.Message, Cure: e.Cure}}
-	switch e.Kind {
-	case destination.KindNetwork, destination.KindRefusedOrigin:
-		t.class, t.problem.Type = classUnknown, TypeNetwork
-	case destination.KindTLS:
-		t.class, t.problem.Type = classUnknown, TypeTLS
-	case destination.KindTimeout:
-		t.class, t.problem.Type = classUnknown, TypeTimeout
-	case destination.KindInterrupted:
-		t.class, t.problem.Type = classInterrupted, TypeInterrupted
-	case destination.KindUnauthorized:
-		t.class, t.problem.Type = classCredential, TypeCredential
-	case destination.KindServer, destination.KindRateLimited, destination.KindAnswer:
-		t.class = classUnknown
-	}
-	return t
 }
 
 // refusedDestination is trouble with what a destination is to be.

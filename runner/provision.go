@@ -17,6 +17,7 @@ import (
 	"iflowtest/internal/diag"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -173,12 +174,12 @@ func (c *creation) create(ctx context.Context) (string, *trouble) {
 		}
 		t := fromPlatform(ctx, err)
 		switch {
-		case c.lost && isKind(err, cf.KindNameTaken):
+		case c.lost && platform.Is(err, platform.KindNameTaken):
 			if ready, found := c.find(ctx); ready || found != nil {
 				return c.r.entry.GUID, found
 			}
 			return "", t
-		case !cf.MaybeCreated(err):
+		case !platform.MaybeCreated(err):
 			if !c.lost {
 				c.x.forget(c.r)
 			}
@@ -197,7 +198,7 @@ func (c *creation) create(ctx context.Context) (string, *trouble) {
 func (c *creation) patiently(ctx context.Context) (cf.Operation, error) {
 	for n := 1; ; n++ {
 		operation, err := c.send(ctx, c.x.session.labels(c.r.entry))
-		if !isKind(err, cf.KindInProgress) && !isKind(err, cf.KindBusy) {
+		if !platform.Is(err, platform.KindInProgress, platform.KindBusy) {
 			return operation, err
 		}
 		c.x.log().Info("the platform is busy; asking again", "resource", c.r.what, "because", err)
@@ -452,42 +453,6 @@ func plainAPI(api string) string {
 		return origin
 	}
 	return strings.TrimRight(api, "/")
-}
-
-// fromPlatform turns an error of Cloud Foundry into trouble.
-func fromPlatform(ctx context.Context, err error) *trouble {
-	if t := ended(ctx); t != nil {
-		t.err = err
-		return t
-	}
-	if t := fromDestinations(ctx, err); t != nil {
-		return t
-	}
-	t := &trouble{class: classProvisioning, err: err, problem: Problem{Type: TypeProvisioning, Message: err.Error()}}
-	if missing, ok := errors.AsType[*cf.NotFoundError](err); ok {
-		t.problem.Cure = missing.Cure
-		return t
-	}
-	e, ok := errors.AsType[*cf.Error](err)
-	if !ok {
-		return t
-	}
-	t.problem.Message, t.problem.Cure = e.Message, e.Cure
-	switch e.Kind {
-	case cf.KindNetwork, cf.KindRefusedOrigin:
-		t.class, t.problem.Type = classUnknown, TypeNetwork
-	case cf.KindTLS:
-		t.class, t.problem.Type = classUnknown, TypeTLS
-	case cf.KindTimeout:
-		t.class, t.problem.Type = classUnknown, TypeTimeout
-	case cf.KindInterrupted:
-		t.class, t.problem.Type = classInterrupted, TypeInterrupted
-	case cf.KindSignIn, cf.KindUnauthorized:
-		t.class, t.problem.Type = classCredential, TypeCredential
-	case cf.KindServer, cf.KindRateLimited, cf.KindAnswer:
-		t.class = classUnknown
-	}
-	return t
 }
 
 // progress tells the log how far the platform is.

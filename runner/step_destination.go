@@ -13,6 +13,7 @@ import (
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -249,10 +250,10 @@ func (a *destinationAction) provide(ctx context.Context, x *execution, client *d
 	case err == nil:
 		x.hide(found)
 		return false, a.same(found, wanted)
-	case !destination.Is(err, destination.KindNotFound):
-		return false, fromDestinations(ctx, err)
+	case !platform.Is(err, platform.KindNotFound):
+		return false, fromPlatform(ctx, err)
 	case a.mode == modeRequire:
-		t := fromDestinations(ctx, err)
+		t := fromPlatform(ctx, err)
 		t.problem.Cure = "create it, or let the step do so with mode: adopt"
 		return false, t
 	}
@@ -309,14 +310,14 @@ func (a *destinationAction) create(ctx context.Context, x *execution, client *de
 			x.destinationExists(r)
 			return nil
 		}
-		t := fromDestinations(ctx, err)
+		t := fromPlatform(ctx, err)
 		switch {
-		case lost && destination.Is(err, destination.KindNameTaken):
+		case lost && platform.Is(err, platform.KindNameTaken):
 			if ready, found := x.foundDestination(ctx, client, r); ready || found != nil {
 				return found
 			}
 			return t
-		case !destination.MaybeCreated(err):
+		case !platform.MaybeCreated(err):
 			if !lost {
 				x.forget(r)
 			}
@@ -344,7 +345,7 @@ func (x *execution) begunDestination(name string) (*resource, bool) {
 func (x *execution) foundDestination(ctx context.Context, client *destination.Client, r *resource) (ready bool, t *trouble) {
 	p, err := r.entry.findDestination(ctx, client, time.Now().Add(lookAgain))
 	if err != nil {
-		return false, fromDestinations(ctx, err)
+		return false, fromPlatform(ctx, err)
 	}
 	if p == nil {
 		return false, nil
@@ -376,7 +377,7 @@ func (a *destinationAction) find(ctx context.Context, x *execution, client *dest
 		started := time.Now()
 		found, err := client.Find(ctx, name)
 		if err != nil {
-			return found, fromDestinations(ctx, err)
+			return found, fromPlatform(ctx, err)
 		}
 		x.hide(found.Properties)
 		for _, token := range found.Tokens {

@@ -12,7 +12,7 @@ import (
 	"iflowtest/internal/diag"
 	"iflowtest/internal/entitlements"
 	"iflowtest/internal/expression"
-	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -145,7 +145,7 @@ func (a *entitlementAction) do(ctx context.Context, x *execution) (*result, *tro
 	client := entitlements.New(x.session.client, x.session.tokens, a.target.key)
 	assigned, err := a.assigned(ctx, client, service)
 	if err != nil {
-		return nil, fromEntitlements(ctx, err)
+		return nil, fromPlatform(ctx, err)
 	}
 	answer := entitlementAnswer{Service: service, Source: "entitlements of the subaccount"}
 	var missing []entitlements.Plan
@@ -160,11 +160,11 @@ func (a *entitlementAction) do(ctx context.Context, x *execution) (*result, *tro
 		return nil, a.notEntitled(ctx, client, service, missing)
 	}
 	if len(missing) > 0 {
-		err := client.Assign(ctx, a.target.subaccount, missing, func(p entitlements.Progress) {
+		err := client.Assign(ctx, a.target.subaccount, missing, func(p platform.Progress) {
 			x.log().Info("waiting for the platform", "resource", "entitlement of "+service, "state", p.State, "description", p.Description)
 		})
 		if err != nil {
-			return nil, fromEntitlements(ctx, err)
+			return nil, fromPlatform(ctx, err)
 		}
 	}
 	return x.answered(answer, started)
@@ -221,36 +221,4 @@ func (a *entitlementAction) visible(ctx context.Context, x *execution, service s
 		answer.Plans = append(answer.Plans, entitledPlan{Plan: plan, Entitled: true})
 	}
 	return x.answered(answer, started)
-}
-
-// fromEntitlements turns an error of the entitlements service into trouble.
-func fromEntitlements(ctx context.Context, err error) *trouble {
-	if _, ok := errors.AsType[*oauth.Error](err); ok {
-		return fromOAuth(ctx, err)
-	}
-	if t := ended(ctx); t != nil {
-		t.err = err
-		return t
-	}
-	t := &trouble{class: classProvisioning, err: err, problem: Problem{Type: TypeProvisioning, Message: err.Error()}}
-	e, ok := errors.AsType[*entitlements.Error](err)
-	if !ok {
-		return t
-	}
-	t.problem.Cure = e.Cure
-	switch e.Kind {
-	case entitlements.KindNetwork, entitlements.KindRefusedOrigin:
-		t.class, t.problem.Type = classUnknown, TypeNetwork
-	case entitlements.KindTLS:
-		t.class, t.problem.Type = classUnknown, TypeTLS
-	case entitlements.KindTimeout:
-		t.class, t.problem.Type = classUnknown, TypeTimeout
-	case entitlements.KindInterrupted:
-		t.class, t.problem.Type = classInterrupted, TypeInterrupted
-	case entitlements.KindKey, entitlements.KindUnauthorized:
-		t.class, t.problem.Type = classCredential, TypeCredential
-	case entitlements.KindServer, entitlements.KindRateLimited, entitlements.KindAnswer:
-		t.class = classUnknown
-	}
-	return t
 }

@@ -22,7 +22,7 @@ import (
 func rooms() map[string][]string {
 	return map[string][]string{
 		"cmd/iflowtest":         {"runner", "scenarios", "assertions", "internal/diag", "internal/secret", "internal/report", "internal/sandbox", "internal/servicekey", "internal/expression", "internal/gate", "internal/httpx", "internal/convert"},
-		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/destination", "internal/entitlements", "internal/certificate", "internal/cpi"},
+		"runner":                {"scenarios", "assertions", "internal/diag", "internal/expression", "internal/secret", "internal/servicekey", "internal/oauth", "internal/httpx", "internal/cf", "internal/destination", "internal/entitlements", "internal/certificate", "internal/cpi", "internal/platform"},
 		"scenarios":             {"internal/expression", "internal/diag"},
 		"assertions":            {},
 		"internal/diag":         {},
@@ -31,16 +31,17 @@ func rooms() map[string][]string {
 		"internal/servicekey":   {"internal/secret", "internal/certificate"},
 		"internal/certificate":  {"internal/secret"},
 		"internal/convert":      {"internal/servicekey", "internal/secret"},
-		"internal/destination":  {"internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
+		"internal/platform":     {"internal/httpx", "internal/secret", "internal/oauth"},
+		"internal/destination":  {"internal/platform", "internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
 		"internal/httpx":        {"internal/secret"},
 		"internal/oauth":        {"internal/httpx", "internal/secret", "internal/certificate"},
 		"internal/gate":         {"runner", "internal/oauth", "internal/servicekey", "internal/certificate", "internal/httpx", "internal/cf", "internal/secret"},
 		"internal/report":       {"runner", "internal/diag"},
 		"internal/sandbox":      {"internal/expression", "internal/diag"},
 		"internal/architecture": {},
-		"internal/cf":           {"internal/httpx", "internal/secret", "internal/oauth"},
-		"internal/cpi":          {"internal/httpx", "internal/secret", "internal/oauth"},
-		"internal/entitlements": {"internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
+		"internal/cf":           {"internal/platform", "internal/httpx", "internal/secret", "internal/oauth"},
+		"internal/cpi":          {"internal/platform", "internal/httpx", "internal/secret", "internal/oauth"},
+		"internal/entitlements": {"internal/platform", "internal/httpx", "internal/secret", "internal/oauth", "internal/servicekey"},
 	}
 }
 
@@ -156,6 +157,9 @@ func TestForbidden(t *testing.T) {
 		{"internal/report", "iflowtest/runner", false},
 		{"internal/sandbox", "iflowtest/internal/sandbox/token", false},
 		{"runner", "iflowtest/internal/oauth", false},
+		{"internal/platform", "iflowtest/internal/cf", true},
+		{"internal/cf", "iflowtest/internal/cpi", true},
+		{"internal/cpi", "iflowtest/internal/platform", false},
 		{"runner", "strings", false},
 	} {
 		if got := forbidden(c.room, c.imported, false); (got != "") != c.want {

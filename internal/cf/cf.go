@@ -5,7 +5,7 @@
 // It speaks as the cf command line does (wire/sap.md 3). It prints nothing,
 // waits only within the context it is given, and repeats only what can be
 // repeated without harm: a create whose answer was lost is an error for which
-// [MaybeCreated] is true.
+// [platform.MaybeCreated] is true.
 package cf
 
 import (
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -54,16 +55,16 @@ type Config struct {
 // Client speaks to one Cloud Foundry as one user. It is safe for concurrent
 // use; make it with [New].
 type Client struct {
-	http   *httpx.Client
+	sender platform.Sender
 	config Config
 	flight flight
 
-	mu       sync.Mutex
-	address  string // URL of the API; empty: not known yet
-	platform platform
-	token    token
-	refusal  *Error // of the sign-in: it is not tried again
-	warned   map[string]bool
+	mu      sync.Mutex
+	address string // URL of the API; empty: not known yet
+	signIns string // URL of the sign-in server; empty: not known yet
+	token   token
+	refusal *platform.Error // of the sign-in: it is not tried again
+	warned  map[string]bool
 }
 
 // New makes a client. Nothing is sent before the first call, which finds the
@@ -80,7 +81,12 @@ func New(h *httpx.Client, c Config) *Client {
 	if c.Waiting == nil {
 		c.Waiting = func(string, time.Duration) {}
 	}
-	return &Client{http: h, config: c, address: baseURL(c.API), warned: make(map[string]bool)}
+	client := &Client{config: c, address: baseURL(c.API), warned: make(map[string]bool)}
+	client.sender = platform.Sender{
+		HTTP: h, Patience: patience(), Waiting: c.Waiting,
+		Answered: func(r *httpx.Response) { client.warn(warnings(r)) },
+	}
+	return client
 }
 
 // baseURL gives a URL a scheme and takes the slash from its end.
@@ -133,16 +139,16 @@ func (c *Client) warn(texts []string) {
 
 // warnings reads X-Cf-Warnings: percent-encoded texts, joined by commas, in
 // one header or several (wire/sap.md 3.7).
-func warnings(values []string) []string {
+func warnings(r *httpx.Response) []string {
 	var texts []string
-	for _, value := range values {
+	for _, value := range r.Header.Values("X-Cf-Warnings") {
 		for part := range strings.SplitSeq(value, ",") {
 			text, err := url.QueryUnescape(strings.TrimSpace(part))
 			if err != nil {
 				text = strings.TrimSpace(part)
 			}
 			if text = strings.TrimSpace(text); text != "" {
-				texts = append(texts, cut(text, maxText))
+				texts = append(texts, platform.Cut(text, platform.MaxText))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
 // TestErrors has every row of the table of wire/sap.md 3.7.
@@ -19,46 +20,46 @@ func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		status, code  int
 		title, detail string
-		kind          Kind
+		kind          platform.Kind
 		message, cure string
 	}{
-		{401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token", KindUnauthorized, "does not accept the access token", "clock"},
-		{401, 10002, "CF-NotAuthenticated", "Authentication error", KindUnauthorized, "nobody is signed in", "Authorization"},
-		{403, 10003, "CF-NotAuthorized", "You are not authorized to perform the requested action", KindForbidden, "may not do this", "Space Developer"},
-		{404, 10010, "CF-ResourceNotFound", "Service instance not found", KindNotFound, "does not exist, or the user may not see it", "roles"},
-		{404, 10000, "CF-NotFound", "Unknown request", KindNotFound, "does not know this request", "v3"},
-		{400, 10005, "CF-BadQueryParameter", "The query parameter is invalid: foo", KindRefused, "parameter of the query", "labels"},
-		{400, 1001, "CF-MessageParseError", "Request invalid due to parse error: x", KindRefused, "cannot read the request", "JSON"},
-		{422, 10008, "CF-UnprocessableEntity", "The service instance name is taken: mi.", KindNameTaken, "name is taken in this space", "another name"},
-		{422, 10008, "CF-UnprocessableEntity", "The binding name is invalid. Key binding names must be unique. The service instance already has a key binding with name 'k1'.", KindNameTaken, "already has a key", "another name"},
-		{422, 10008, "CF-UnprocessableEntity", "There is an operation in progress for the service instance.", KindInProgress, "in progress", "wait"},
-		{422, 10008, "CF-UnprocessableEntity", "There is an operation in progress for the service binding.", KindInProgress, "in progress", "wait"},
-		{422, 10008, "CF-UnprocessableEntity", "An operation for service instance mi is in progress.", KindInProgress, "in progress", "wait"},
-		{422, 10008, "CF-UnprocessableEntity", "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it.", KindNotEntitled, "cannot be had", "entitled"},
-		{422, 10008, "CF-UnprocessableEntity", "You have exceeded your organization's services limit.", KindQuota, "quota of the organisation", "quota raised"},
-		{422, 10008, "CF-UnprocessableEntity", "You have exceeded your space's services limit.", KindQuota, "quota of the space", "quota raised"},
-		{422, 10008, "CF-UnprocessableEntity", "The service instance cannot be created because paid service plans are not allowed.", KindNotEntitled, "paid plans", "allowed"},
-		{422, 10008, "CF-UnprocessableEntity", "Relationships is not an object", KindRefused, "does not accept the request", ""},
-		{409, 60016, "CF-AsyncServiceInstanceOperationInProgress", "An operation for service instance mi is in progress.", KindInProgress, "for the instance is in progress", "wait"},
-		{409, 90008, "CF-AsyncServiceBindingOperationInProgress", "An operation for a service binding of service instance mi is in progress.", KindInProgress, "for the binding is in progress", "wait"},
-		{400, 60005, "CF-ServiceInstanceQuotaExceeded", "You have exceeded your organization's services limit.", KindQuota, "quota of the organisation", "quota raised"},
-		{400, 60012, "CF-ServiceInstanceSpaceQuotaExceeded", "You have exceeded your space's services limit.", KindQuota, "quota of the space", "quota raised"},
-		{400, 60007, "CF-ServiceInstanceServicePlanNotAllowed", "The service instance cannot be created because paid service plans are not allowed.", KindNotEntitled, "paid plans", "allowed"},
-		{400, 60030, "CF-ServiceInstanceProvisionFailed", "The service broker reported an error during provisioning: role x is unknown", KindBroker, "could not create", "parameters"},
-		{422, 10008, "CF-UnprocessableEntity", "The service broker reported an error during provisioning: there is an operation in progress", KindBroker, "broker reports an error", "parameters"},
-		{400, 90007, "CF-ServiceFetchBindingParametersNotSupported", "This service does not support fetching service binding parameters.", KindUnsupported, "parameters of a key", ""},
-		{400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", "This service does not support fetching service instance parameters.", KindUnsupported, "parameters of an instance", ""},
-		{502, 270020, "CF-ServiceBrokerRequestRejected", "rejected", KindBroker, "broker rejected", "parameters"},
-		{502, 60027, "CF-ServiceInstanceRecursiveDeleteFailed", "Deletion of service instance mi failed", KindBroker, "could not be deleted", "keys"},
-		{422, 270018, "CF-ServiceBrokerConcurrencyError", "The service broker could not perform this operation in parallel with other running operations", KindBusy, "beside", "fewer"},
-		{429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded", KindRateLimited, "too many requests", "requests-per-second"},
-		{429, 10014, "CF-IPBasedRateLimitExceeded", "Rate Limit Exceeded: Unauthenticated requests from this IP address have exceeded the limit. Please log in.", KindRateLimited, "without a sign-in", "later"},
-		{429, 10016, "CF-ServiceBrokerRateLimitExceeded", "Service broker concurrent request limit exceeded", KindRateLimited, "broker has too many", "fewer"},
-		{503, 10015, "CF-ServiceUnavailable", "unavailable", KindServer, "not available", "later"},
-		{500, 10001, "UnknownError", "An unknown error occurred.", KindServer, "out of order", "later"},
-		{404, 10010, "CF-ResourceNotFound", "Creation of service key in progress", KindInProgress, "still being created", "wait"},
-		{404, 10010, "CF-ResourceNotFound", "Creation of service key failed", KindFailed, "creating the key failed", "delete the key"},
-		{418, 99999, "CF-Teapot", "short and stout", KindRefused, "refuses the request", ""},
+		{401, 1000, "CF-InvalidAuthToken", "Invalid Auth Token", platform.KindUnauthorized, "does not accept the access token", "clock"},
+		{401, 10002, "CF-NotAuthenticated", "Authentication error", platform.KindUnauthorized, "nobody is signed in", "Authorization"},
+		{403, 10003, "CF-NotAuthorized", "You are not authorized to perform the requested action", platform.KindForbidden, "may not do this", "Space Developer"},
+		{404, 10010, "CF-ResourceNotFound", "Service instance not found", platform.KindNotFound, "does not exist, or the user may not see it", "roles"},
+		{404, 10000, "CF-NotFound", "Unknown request", platform.KindNotFound, "does not know this request", "v3"},
+		{400, 10005, "CF-BadQueryParameter", "The query parameter is invalid: foo", platform.KindRefused, "parameter of the query", "labels"},
+		{400, 1001, "CF-MessageParseError", "Request invalid due to parse error: x", platform.KindRefused, "cannot read the request", "JSON"},
+		{422, 10008, "CF-UnprocessableEntity", "The service instance name is taken: mi.", platform.KindNameTaken, "name is taken in this space", "another name"},
+		{422, 10008, "CF-UnprocessableEntity", "The binding name is invalid. Key binding names must be unique. The service instance already has a key binding with name 'k1'.", platform.KindNameTaken, "already has a key", "another name"},
+		{422, 10008, "CF-UnprocessableEntity", "There is an operation in progress for the service instance.", platform.KindInProgress, "in progress", "wait"},
+		{422, 10008, "CF-UnprocessableEntity", "There is an operation in progress for the service binding.", platform.KindInProgress, "in progress", "wait"},
+		{422, 10008, "CF-UnprocessableEntity", "An operation for service instance mi is in progress.", platform.KindInProgress, "in progress", "wait"},
+		{422, 10008, "CF-UnprocessableEntity", "Invalid service plan. Ensure that the service plan exists, is available, and you have access to it.", platform.KindNotEntitled, "cannot be had", "entitled"},
+		{422, 10008, "CF-UnprocessableEntity", "You have exceeded your organization's services limit.", platform.KindQuota, "quota of the organisation", "quota raised"},
+		{422, 10008, "CF-UnprocessableEntity", "You have exceeded your space's services limit.", platform.KindQuota, "quota of the space", "quota raised"},
+		{422, 10008, "CF-UnprocessableEntity", "The service instance cannot be created because paid service plans are not allowed.", platform.KindNotEntitled, "paid plans", "allowed"},
+		{422, 10008, "CF-UnprocessableEntity", "Relationships is not an object", platform.KindRefused, "does not accept the request", ""},
+		{409, 60016, "CF-AsyncServiceInstanceOperationInProgress", "An operation for service instance mi is in progress.", platform.KindInProgress, "for the instance is in progress", "wait"},
+		{409, 90008, "CF-AsyncServiceBindingOperationInProgress", "An operation for a service binding of service instance mi is in progress.", platform.KindInProgress, "for the binding is in progress", "wait"},
+		{400, 60005, "CF-ServiceInstanceQuotaExceeded", "You have exceeded your organization's services limit.", platform.KindQuota, "quota of the organisation", "quota raised"},
+		{400, 60012, "CF-ServiceInstanceSpaceQuotaExceeded", "You have exceeded your space's services limit.", platform.KindQuota, "quota of the space", "quota raised"},
+		{400, 60007, "CF-ServiceInstanceServicePlanNotAllowed", "The service instance cannot be created because paid service plans are not allowed.", platform.KindNotEntitled, "paid plans", "allowed"},
+		{400, 60030, "CF-ServiceInstanceProvisionFailed", "The service broker reported an error during provisioning: role x is unknown", platform.KindBroker, "could not create", "parameters"},
+		{422, 10008, "CF-UnprocessableEntity", "The service broker reported an error during provisioning: there is an operation in progress", platform.KindBroker, "broker reports an error", "parameters"},
+		{400, 90007, "CF-ServiceFetchBindingParametersNotSupported", "This service does not support fetching service binding parameters.", platform.KindUnsupported, "parameters of a key", ""},
+		{400, 120004, "CF-ServiceFetchInstanceParametersNotSupported", "This service does not support fetching service instance parameters.", platform.KindUnsupported, "parameters of an instance", ""},
+		{502, 270020, "CF-ServiceBrokerRequestRejected", "rejected", platform.KindBroker, "broker rejected", "parameters"},
+		{502, 60027, "CF-ServiceInstanceRecursiveDeleteFailed", "Deletion of service instance mi failed", platform.KindBroker, "could not be deleted", "keys"},
+		{422, 270018, "CF-ServiceBrokerConcurrencyError", "The service broker could not perform this operation in parallel with other running operations", platform.KindBusy, "beside", "fewer"},
+		{429, 10013, "CF-RateLimitExceeded", "Rate Limit Exceeded", platform.KindRateLimited, "too many requests", "requests-per-second"},
+		{429, 10014, "CF-IPBasedRateLimitExceeded", "Rate Limit Exceeded: Unauthenticated requests from this IP address have exceeded the limit. Please log in.", platform.KindRateLimited, "without a sign-in", "later"},
+		{429, 10016, "CF-ServiceBrokerRateLimitExceeded", "Service broker concurrent request limit exceeded", platform.KindRateLimited, "broker has too many", "fewer"},
+		{503, 10015, "CF-ServiceUnavailable", "unavailable", platform.KindServer, "not available", "later"},
+		{500, 10001, "UnknownError", "An unknown error occurred.", platform.KindServer, "out of order", "later"},
+		{404, 10010, "CF-ResourceNotFound", "Creation of service key in progress", platform.KindInProgress, "still being created", "wait"},
+		{404, 10010, "CF-ResourceNotFound", "Creation of service key failed", platform.KindFailed, "creating the key failed", "delete the key"},
+		{418, 99999, "CF-Teapot", "short and stout", platform.KindRefused, "refuses the request", ""},
 	} {
 		t.Run(fmt.Sprintf("%d %d %s", c.status, c.code, c.kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestErrors(t *testing.T) {
 				if e.Method != "POST" || e.URL != apiURL+"/v3/service_instances" {
 					t.Errorf("got request %s %s", e.Method, e.URL)
 				}
-				if want := c.status >= 500; MaybeCreated(err) != want {
+				if want := c.status >= 500; platform.MaybeCreated(err) != want {
 					t.Errorf("maybe created is %t, want %t", !want, want)
 				}
 			})
@@ -90,7 +91,7 @@ func TestSeveralErrors(t *testing.T) {
 	w := newWire(t)
 	w.on("POST api.cf.test/v3/service_instances", answer(422, `{"errors":[{"code":10008,"title":"CF-UnprocessableEntity","detail":"Unknown field(s): 'x'"},{"code":10008,"title":"CF-UnprocessableEntity","detail":"The service instance name is taken: mi."}]}`))
 	_, err := w.tester().CreateInstance(t.Context(), CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
-	e := failure(t, err, KindNameTaken)
+	e := failure(t, err, platform.KindNameTaken)
 	if e.Detail != "Unknown field(s): 'x'; The service instance name is taken: mi." || !strings.Contains(e.Message, "Unknown field") {
 		t.Errorf("got %+v", e)
 	}
@@ -101,20 +102,20 @@ func TestForeignAnswers(t *testing.T) {
 		status  int
 		media   string
 		body    string
-		kind    Kind
+		kind    platform.Kind
 		message string
 	}{
-		"page 502":       {502, "text/html", "<html><head><title>502 Bad Gateway</title></head><body>secret</body></html>", KindServer, `a page (HTML), titled "502 Bad Gateway"`},
-		"page 200":       {200, "text/html", "<!doctype html>\n<h1>Sign <b>in</b></h1>", KindAnswer, `titled "Sign in"`},
-		"page 403":       {403, "text/html", "<HTML><TITLE>No</TITLE></HTML>", KindForbidden, `titled "No"`},
-		"text 404":       {404, "text/plain", "404 Not Found: Requested route ('api.cf.test') does not exist.\n", KindNotFound, `no JSON (text/plain): "404 Not Found: Requested route`},
-		"empty 500":      {500, "", "", KindServer, "the answer is empty"},
-		"other JSON 400": {400, "application/json", `{"message":"what"}`, KindRefused, `JSON of another kind (application/json): "{\"message\":\"what\"}"`},
-		"JSON list 200":  {200, "application/json", `[]`, KindAnswer, "not the JSON that was wanted"},
-		"no pages":       {200, "application/json", `{"resources":[]}`, KindAnswer, "pagination is missing"},
-		"cut JSON 200":   {200, "application/json", `{"pagination":{"next":null},"resources":[`, KindAnswer, "not the JSON that was wanted"},
-		"redirect":       {302, "text/html", "", KindAnswer, "redirect"},
-		"limit as text":  {429, "text/plain; charset=utf-8", envelope(10013, "CF-RateLimitExceeded", "Rate Limit Exceeded"), KindRateLimited, "too many requests"},
+		"page 502":       {502, "text/html", "<html><head><title>502 Bad Gateway</title></head><body>secret</body></html>", platform.KindServer, `a page (HTML), titled "502 Bad Gateway"`},
+		"page 200":       {200, "text/html", "<!doctype html>\n<h1>Sign <b>in</b></h1>", platform.KindAnswer, `titled "Sign in"`},
+		"page 403":       {403, "text/html", "<HTML><TITLE>No</TITLE></HTML>", platform.KindForbidden, `titled "No"`},
+		"text 404":       {404, "text/plain", "404 Not Found: Requested route ('api.cf.test') does not exist.\n", platform.KindNotFound, `no JSON (text/plain): "404 Not Found: Requested route`},
+		"empty 500":      {500, "", "", platform.KindServer, "the answer is empty"},
+		"other JSON 400": {400, "application/json", `{"message":"what"}`, platform.KindRefused, `JSON of another kind (application/json): "{\"message\":\"what\"}"`},
+		"JSON list 200":  {200, "application/json", `[]`, platform.KindAnswer, "not the JSON that was wanted"},
+		"no pages":       {200, "application/json", `{"resources":[]}`, platform.KindAnswer, "pagination is missing"},
+		"cut JSON 200":   {200, "application/json", `{"pagination":{"next":null},"resources":[`, platform.KindAnswer, "not the JSON that was wanted"},
+		"redirect":       {302, "text/html", "", platform.KindAnswer, "redirect"},
+		"limit as text":  {429, "text/plain; charset=utf-8", envelope(10013, "CF-RateLimitExceeded", "Rate Limit Exceeded"), platform.KindRateLimited, "too many requests"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -135,8 +136,8 @@ func TestCut(t *testing.T) {
 		n    int
 		want string
 	}{{"abc", 3, "abc"}, {"abcd", 3, "abc…"}, {"üöä", 3, "üöä"}, {"üöäß", 3, "üöä…"}, {"", 0, ""}} {
-		if got := cut(c.text, c.n); got != c.want {
-			t.Errorf("cut(%q, %d) gives %q, want %q", c.text, c.n, got, c.want)
+		if got := platform.Cut(c.text, c.n); got != c.want {
+			t.Errorf("platform.Cut(%q, %d) gives %q, want %q", c.text, c.n, got, c.want)
 		}
 	}
 }
@@ -259,8 +260,8 @@ func TestRateLimit(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := w.tester().CreateInstance(ctx, CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
-		e := failure(t, err, KindRateLimited)
-		if e.RetryAfter != time.Minute || !strings.Contains(e.Message, "longer than the time that is left") || time.Since(start) != 0 || MaybeCreated(err) {
+		e := failure(t, err, platform.KindRateLimited)
+		if e.RetryAfter != time.Minute || !strings.Contains(e.Message, "longer than the time that is left") || time.Since(start) != 0 || platform.MaybeCreated(err) {
 			t.Errorf("got %+v after %s", e, time.Since(start))
 		}
 	})
@@ -268,8 +269,8 @@ func TestRateLimit(t *testing.T) {
 		w := newWire(t)
 		w.on("GET api.cf.test/v3/spaces", limit("Retry-After", "1"))
 		_, err := w.tester().Spaces(t.Context(), "o")
-		failure(t, err, KindRateLimited)
-		if n := len(w.lines()); n != rateRepeats+1 {
+		failure(t, err, platform.KindRateLimited)
+		if n := len(w.lines()); n != patience().RateRepeats+1 {
 			t.Errorf("got %d requests", n)
 		}
 	})
@@ -291,7 +292,7 @@ func TestGateways(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWire(t)
 			w.on("GET api.cf.test/v3/spaces", bad)
-			if _, err := w.tester().Spaces(t.Context(), "o"); err == nil || len(w.lines()) != gatewayRepeats+1 {
+			if _, err := w.tester().Spaces(t.Context(), "o"); err == nil || len(w.lines()) != patience().Repeats+1 {
 				t.Errorf("got %v after %d requests", err, len(w.lines()))
 			}
 		})

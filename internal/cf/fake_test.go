@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -198,10 +199,10 @@ func (w *wire) tester() *Client {
 	return w.client(Config{API: apiURL, Username: "tester", Password: secret.New("cf.password", password)})
 }
 
-// failure gives err as an *Error of the kind that is wanted.
-func failure(t *testing.T, err error, want Kind) *Error {
+// failure gives err as an *platform.Error of the kind that is wanted.
+func failure(t *testing.T, err error, want platform.Kind) *platform.Error {
 	t.Helper()
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*platform.Error](err)
 	if !ok {
 		t.Fatalf("got error %v, want one of kind %q", err, want)
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 // LastOperation is the state of a resource: type create, update or delete;
@@ -121,7 +123,7 @@ func instanceFields() url.Values {
 }
 
 // Instances lists managed service instances, sorted by name and GUID
-// (wire/sap.md 3.5). The error is an [*Error].
+// (wire/sap.md 3.5). The error is an [*platform.Error].
 func (c *Client) Instances(ctx context.Context, q Query) ([]Instance, error) {
 	found, err := c.instances(ctx, "list service instances", q)
 	if err != nil {
@@ -130,7 +132,7 @@ func (c *Client) Instances(ctx context.Context, q Query) ([]Instance, error) {
 	return found, nil
 }
 
-func (c *Client) instances(ctx context.Context, doing string, q Query) ([]Instance, *Error) {
+func (c *Client) instances(ctx context.Context, doing string, q Query) ([]Instance, *platform.Error) {
 	query := long(instanceFields())
 	query.Set("type", "managed")
 	add(query, "names", q.Names)
@@ -166,7 +168,7 @@ func (q Query) picks(i Instance) bool {
 }
 
 // Instance finds a service instance of a space by its name (wire/sap.md 3.5).
-// One that is not there is a [*NotFoundError], everything else an [*Error].
+// One that is not there is a [*NotFoundError], everything else an [*platform.Error].
 func (c *Client) Instance(ctx context.Context, space, name string) (Instance, error) {
 	found, err := c.instances(ctx, fmt.Sprintf("look for service instance %q", name), Query{Names: []string{name}, SpaceGUIDs: []string{space}})
 	if err != nil {
@@ -187,7 +189,7 @@ func (c *Client) Instance(ctx context.Context, space, name string) (Instance, er
 }
 
 // InstanceByGUID reads a service instance (wire/sap.md 3.5). The error is an
-// [*Error]; one that is gone is of the kind [KindNotFound].
+// [*platform.Error]; one that is gone is of the kind [platform.KindNotFound].
 func (c *Client) InstanceByGUID(ctx context.Context, guid string) (Instance, error) {
 	i, err := c.instanceByGUID(ctx, "read the service instance "+guid, guid)
 	if err != nil {
@@ -196,7 +198,7 @@ func (c *Client) InstanceByGUID(ctx context.Context, guid string) (Instance, err
 	return i, nil
 }
 
-func (c *Client) instanceByGUID(ctx context.Context, doing, guid string) (Instance, *Error) {
+func (c *Client) instanceByGUID(ctx context.Context, doing, guid string) (Instance, *platform.Error) {
 	r, err := get[instanceResource](ctx, c, doing, "/v3/service_instances/"+url.PathEscape(guid), instanceFields())
 	if err != nil {
 		return Instance{}, err
@@ -205,8 +207,8 @@ func (c *Client) instanceByGUID(ctx context.Context, doing, guid string) (Instan
 }
 
 // InstanceParameters reads the parameters of a service instance (wire/sap.md
-// 3.5). Many brokers do not tell them: then the error is an [*Error] of the
-// kind [KindUnsupported].
+// 3.5). Many brokers do not tell them: then the error is an [*platform.Error] of the
+// kind [platform.KindUnsupported].
 func (c *Client) InstanceParameters(ctx context.Context, guid string) (json.RawMessage, error) {
 	return c.parameters(ctx, "read the parameters of the service instance", "/v3/service_instances/"+url.PathEscape(guid)+"/parameters")
 }
@@ -233,8 +235,8 @@ type CreateInstance struct {
 
 // CreateInstance begins to create a managed service instance, as cf
 // create-service does (wire/sap.md 3.4). It sends the request once; whether the
-// instance may exist although there is an error tells [MaybeCreated]. The
-// operation is waited for with [Client.Wait]. The error is an [*Error].
+// instance may exist although there is an error tells [platform.MaybeCreated]. The
+// operation is waited for with [Client.Wait]. The error is an [*platform.Error].
 func (c *Client) CreateInstance(ctx context.Context, i CreateInstance) (Operation, error) {
 	o := Operation{Verb: Create, Resource: ServiceInstance, Name: i.Name, SpaceGUID: i.SpaceGUID}
 	if err := checkCreate(o, i.Parameters, i.Labels); err != nil {
@@ -273,7 +275,7 @@ type UpdateInstance struct {
 
 // UpdateInstance begins to change a service instance, as cf update-service
 // does; where only labels and annotations change it is done at once (wire/sap.md
-// 3.5). The error is an [*Error].
+// 3.5). The error is an [*platform.Error].
 func (c *Client) UpdateInstance(ctx context.Context, u UpdateInstance) (Operation, error) {
 	o := Operation{Verb: Update, Resource: ServiceInstance, Name: u.Name, GUID: u.GUID}
 	if err := checkCreate(o, u.Parameters, u.Labels); err != nil {
@@ -285,7 +287,7 @@ func (c *Client) UpdateInstance(ctx context.Context, u UpdateInstance) (Operatio
 
 // DeleteInstance begins to delete a service instance and with it its keys, as
 // cf delete-service does (wire/sap.md 3.6). One that is gone is done. Another
-// operation in progress is an [*Error] of the kind [KindInProgress]:
+// operation in progress is an [*platform.Error] of the kind [platform.KindInProgress]:
 // [Client.Settle] waits for its end. The name is only for messages.
 func (c *Client) DeleteInstance(ctx context.Context, guid, name string) (Operation, error) {
 	o := Operation{Verb: Delete, Resource: ServiceInstance, Name: name, GUID: guid}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 // The types of a binding.
@@ -57,7 +59,7 @@ func (r keyResource) key() Key {
 }
 
 // Keys lists credential bindings, sorted by name and GUID (wire/sap.md 3.6).
-// Any number of instances may be asked for at once. The error is an [*Error].
+// Any number of instances may be asked for at once. The error is an [*platform.Error].
 func (c *Client) Keys(ctx context.Context, q KeyQuery) ([]Key, error) {
 	found, err := c.keys(ctx, "list service keys", q)
 	if err != nil {
@@ -66,7 +68,7 @@ func (c *Client) Keys(ctx context.Context, q KeyQuery) ([]Key, error) {
 	return found, nil
 }
 
-func (c *Client) keys(ctx context.Context, doing string, q KeyQuery) ([]Key, *Error) {
+func (c *Client) keys(ctx context.Context, doing string, q KeyQuery) ([]Key, *platform.Error) {
 	var found []Key
 	for _, guids := range batches(q.InstanceGUIDs) {
 		query := long(url.Values{})
@@ -93,7 +95,7 @@ func (c *Client) keys(ctx context.Context, doing string, q KeyQuery) ([]Key, *Er
 }
 
 // Key finds a service key of an instance by its name (wire/sap.md 3.6). One
-// that is not there is a [*NotFoundError], everything else an [*Error].
+// that is not there is a [*NotFoundError], everything else an [*platform.Error].
 func (c *Client) Key(ctx context.Context, instance, name string) (Key, error) {
 	found, err := c.keys(ctx, fmt.Sprintf("look for service key %q", name), KeyQuery{InstanceGUIDs: []string{instance}, Names: []string{name}, Type: TypeKey})
 	if err != nil {
@@ -114,7 +116,7 @@ func (c *Client) Key(ctx context.Context, instance, name string) (Key, error) {
 }
 
 // KeyByGUID reads a credential binding (wire/sap.md 3.6). The error is an
-// [*Error]; one that is gone is of the kind [KindNotFound].
+// [*platform.Error]; one that is gone is of the kind [platform.KindNotFound].
 func (c *Client) KeyByGUID(ctx context.Context, guid string) (Key, error) {
 	k, err := c.keyByGUID(ctx, "read the service key "+guid, guid)
 	if err != nil {
@@ -123,7 +125,7 @@ func (c *Client) KeyByGUID(ctx context.Context, guid string) (Key, error) {
 	return k, nil
 }
 
-func (c *Client) keyByGUID(ctx context.Context, doing, guid string) (Key, *Error) {
+func (c *Client) keyByGUID(ctx context.Context, doing, guid string) (Key, *platform.Error) {
 	r, err := get[keyResource](ctx, c, doing, "/v3/service_credential_bindings/"+url.PathEscape(guid), nil)
 	if err != nil {
 		return Key{}, err
@@ -133,9 +135,9 @@ func (c *Client) keyByGUID(ctx context.Context, doing, guid string) (Key, *Error
 
 // KeyDetails reads the credentials of a service key: the JSON value of
 // "credentials" (wire/sap.md 3.6). All of it is secret; nothing of it enters an
-// error, which is an [*Error]. The 404 for a user who may see the key but not
-// its credentials is told as [KindForbidden]; a key that is still being created
-// as [KindInProgress], one whose creation failed as [KindFailed].
+// error, which is an [*platform.Error]. The 404 for a user who may see the key but not
+// its credentials is told as [platform.KindForbidden]; a key that is still being created
+// as [platform.KindInProgress], one whose creation failed as [platform.KindFailed].
 func (c *Client) KeyDetails(ctx context.Context, guid string) (json.RawMessage, error) {
 	doing := "read the credentials of the service key"
 	r, err := c.send(ctx, call{
@@ -159,23 +161,23 @@ func (c *Client) KeyDetails(ctx context.Context, guid string) (json.RawMessage, 
 
 // whyNoDetails tells the 404 of a key that is gone from the one that means 403
 // (wire/sap.md 3.6): the second can be read otherwise.
-func (c *Client) whyNoDetails(ctx context.Context, guid string, err *Error) error {
-	if err.Kind != KindNotFound {
+func (c *Client) whyNoDetails(ctx context.Context, guid string, err *platform.Error) error {
+	if err.Kind != platform.KindNotFound {
 		return err
 	}
 	if _, other := c.keyByGUID(ctx, "look whether the service key exists", guid); other != nil {
 		return err
 	}
 	forbidden := *err
-	forbidden.Kind = KindForbidden
+	forbidden.Kind = platform.KindForbidden
 	forbidden.Message = "read the credentials of the service key: the key exists, but the user may not read its credentials (the platform says so with status 404)"
 	forbidden.Cure = cureRole
 	return &forbidden
 }
 
 // KeyParameters reads the parameters of a service key (wire/sap.md 1.8). The
-// broker of it-rt does not tell them: the error is then an [*Error] of the kind
-// [KindUnsupported].
+// broker of it-rt does not tell them: the error is then an [*platform.Error] of the kind
+// [platform.KindUnsupported].
 func (c *Client) KeyParameters(ctx context.Context, guid string) (json.RawMessage, error) {
 	return c.parameters(ctx, "read the parameters of the service key", "/v3/service_credential_bindings/"+url.PathEscape(guid)+"/parameters")
 }
@@ -190,8 +192,8 @@ type CreateKey struct {
 
 // CreateKey begins to create a service key, as cf create-service-key does
 // (wire/sap.md 3.6). It sends the request once; whether the key may exist
-// although there is an error tells [MaybeCreated]. The operation is waited for
-// with [Client.Wait]. The error is an [*Error].
+// although there is an error tells [platform.MaybeCreated]. The operation is waited for
+// with [Client.Wait]. The error is an [*platform.Error].
 func (c *Client) CreateKey(ctx context.Context, k CreateKey) (Operation, error) {
 	o := Operation{Verb: Create, Resource: ServiceKey, Name: k.Name, InstanceGUID: k.InstanceGUID}
 	if err := checkCreate(o, k.Parameters, k.Labels); err != nil {
@@ -206,7 +208,7 @@ func (c *Client) CreateKey(ctx context.Context, k CreateKey) (Operation, error) 
 
 // DeleteKey begins to delete a service key, as cf delete-service-key does
 // (wire/sap.md 3.6). One that is gone is done. Another operation in progress is
-// an [*Error] of the kind [KindInProgress]: [Client.Settle] waits for its end.
+// an [*platform.Error] of the kind [platform.KindInProgress]: [Client.Settle] waits for its end.
 // The name is only for messages.
 func (c *Client) DeleteKey(ctx context.Context, guid, name string) (Operation, error) {
 	o := Operation{Verb: Delete, Resource: ServiceKey, Name: name, GUID: guid}
@@ -214,7 +216,7 @@ func (c *Client) DeleteKey(ctx context.Context, guid, name string) (Operation, e
 }
 
 // checkCreate refuses what cannot be right before anything is sent.
-func checkCreate(o Operation, parameters json.RawMessage, labels map[string]string) *Error {
+func checkCreate(o Operation, parameters json.RawMessage, labels map[string]string) *platform.Error {
 	var problems []error
 	if o.Name == "" && o.Verb == Create {
 		problems = append(problems, errors.New("it has no name"))
@@ -235,5 +237,5 @@ func checkCreate(o Operation, parameters json.RawMessage, labels map[string]stri
 	for i, p := range problems {
 		texts[i] = p.Error()
 	}
-	return &Error{Kind: KindRequest, Err: errors.Join(problems...), Message: o.doing() + ": " + strings.Join(texts, "; "), Cure: "correct this; nothing was sent"}
+	return &platform.Error{Kind: platform.KindRequest, Err: errors.Join(problems...), Message: o.doing() + ": " + strings.Join(texts, "; "), Cure: "correct this; nothing was sent"}
 }

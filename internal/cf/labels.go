@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"iflowtest/internal/platform"
 )
 
 // maxLabel is the longest key or value of a label, in characters.
@@ -45,7 +47,7 @@ func checkLabelValue(key, value string) error {
 		return nil
 	}
 	if problem := labelProblem(value); problem != "" {
-		return fmt.Errorf("label %q: the value %q %s", key, cut(value, maxLabel+10), problem)
+		return fmt.Errorf("label %q: the value %q %s", key, platform.Cut(value, maxLabel+10), problem)
 	}
 	return nil
 }

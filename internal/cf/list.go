@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 const (
@@ -86,7 +88,7 @@ func (i *instant) UnmarshalJSON(raw []byte) error {
 }
 
 // get reads one resource.
-func get[T any](ctx context.Context, c *Client, doing, path string, query url.Values) (T, *Error) {
+func get[T any](ctx context.Context, c *Client, doing, path string, query url.Values) (T, *platform.Error) {
 	var v T
 	r, err := c.send(ctx, call{method: http.MethodGet, path: path, query: query, doing: doing})
 	if err != nil {
@@ -100,7 +102,7 @@ func get[T any](ctx context.Context, c *Client, doing, path string, query url.Va
 
 // pages reads a list to its end, following next.href within the origin of the
 // API (wire/sap.md 3.3).
-func pages[T any](ctx context.Context, c *Client, doing, path string, query url.Values, each func(page[T])) *Error {
+func pages[T any](ctx context.Context, c *Client, doing, path string, query url.Values, each func(page[T])) *platform.Error {
 	asked := make(map[string]bool)
 	for range maxPages {
 		p, err := get[page[T]](ctx, c, doing, path, query)
@@ -108,7 +110,7 @@ func pages[T any](ctx context.Context, c *Client, doing, path string, query url.
 			return err
 		}
 		if p.Pagination == nil {
-			return &Error{Kind: KindAnswer, Method: http.MethodGet, URL: shown(path), Message: doing + ": the answer is no list: pagination is missing", Cure: "check that api: is the URL of a Cloud Foundry API v3"}
+			return &platform.Error{Kind: platform.KindAnswer, Method: http.MethodGet, URL: platform.Shown(path), Message: doing + ": the answer is no list: pagination is missing", Cure: "check that api: is the URL of a Cloud Foundry API v3"}
 		}
 		each(p)
 		if p.Pagination.Next == nil || p.Pagination.Next.Href == "" {
@@ -116,15 +118,15 @@ func pages[T any](ctx context.Context, c *Client, doing, path string, query url.
 		}
 		path, query = p.Pagination.Next.Href, nil
 		if asked[path] {
-			return &Error{Kind: KindAnswer, Message: fmt.Sprintf("%s: the pages of the list go in circles: %q comes again", doing, cut(shown(path), maxText)), Cure: "check the API, and what stands between here and there"}
+			return &platform.Error{Kind: platform.KindAnswer, Message: fmt.Sprintf("%s: the pages of the list go in circles: %q comes again", doing, platform.Cut(platform.Shown(path), platform.MaxText)), Cure: "check the API, and what stands between here and there"}
 		}
 		asked[path] = true
 	}
-	return &Error{Kind: KindAnswer, Message: fmt.Sprintf("%s: the list has more than %d pages", doing, maxPages), Cure: "ask for less"}
+	return &platform.Error{Kind: platform.KindAnswer, Message: fmt.Sprintf("%s: the list has more than %d pages", doing, maxPages), Cure: "ask for less"}
 }
 
 // all reads a list without what it includes.
-func all[T any](ctx context.Context, c *Client, doing, path string, query url.Values) ([]T, *Error) {
+func all[T any](ctx context.Context, c *Client, doing, path string, query url.Values) ([]T, *platform.Error) {
 	var resources []T
 	err := pages(ctx, c, doing, path, query, func(p page[T]) { resources = append(resources, p.Resources...) })
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
 // Verb is what an operation does.
@@ -21,18 +20,6 @@ const (
 	Create Verb = "create"
 	Update Verb = "update"
 	Delete Verb = "delete"
-)
-
-const (
-	// firstInterval is the wait after the first look at an operation; each
-	// further one is twice the last, up to maxInterval.
-	firstInterval = 100 * time.Millisecond
-	maxInterval   = 5 * time.Second
-	// maxRetryAfter bounds what a job can ask to wait.
-	maxRetryAfter = time.Minute
-	// outages is how many looks may fail in a row while an operation is
-	// waited for.
-	outages = 10
 )
 
 // Operation is a change that the platform works on. It holds names and GUIDs
@@ -56,20 +43,15 @@ func (o Operation) doing() string {
 	if name == "" {
 		name = o.GUID
 	}
-	return fmt.Sprintf("%s %s %q", o.Verb, o.Resource, cut(name, maxTitle))
+	return fmt.Sprintf("%s %s %q", o.Verb, o.Resource, platform.Cut(name, platform.MaxTitle))
 }
 
-// Progress is one look at an operation that has not ended.
+// Progress is one look at an operation that has not ended: its state is that of
+// the job (PROCESSING, POLLING) or of the last operation.
 type Progress struct {
-	// State is that of the job (PROCESSING, POLLING) or of the last operation;
-	// "no answer" when the platform could not be asked.
-	State string
-	// Description is what the broker says about it; may be empty.
-	Description string
+	platform.Progress
 	// GUID is that of the resource, where it is known.
 	GUID string
-	// Elapsed is the time since the wait began; Next the time to the next look.
-	Elapsed, Next time.Duration
 }
 
 // begin sends the request that starts an operation (wire/sap.md 3.4): 202 and
@@ -84,8 +66,8 @@ func (c *Client) begin(ctx context.Context, o Operation, q call) (Operation, err
 	if job := r.Header.Get("Location"); r.Status == http.StatusAccepted && job != "" {
 		address, same := resolve(r.URL, job)
 		if !same {
-			err := unexpected(q.doing, r, fmt.Sprintf("the platform began, but its job is at another host, %q: nothing is sent there", cut(shown(job), maxText)))
-			err.created = o.Verb == Create
+			err := unexpected(q.doing, r, fmt.Sprintf("the platform began, but its job is at another host, %q: nothing is sent there", platform.Cut(platform.Shown(job), platform.MaxText)))
+			err.MaybeCreated = o.Verb == Create
 			return Operation{}, err
 		}
 		o.Job = address
@@ -102,12 +84,31 @@ func (c *Client) begin(ctx context.Context, o Operation, q call) (Operation, err
 
 // begun judges the refusal of a request that starts an operation: what is gone
 // is deleted.
-func (o Operation) begun(err *Error) (Operation, error) {
+func (o Operation) begun(err *platform.Error) (Operation, error) {
 	if o.Verb == Delete && gone(err) == nil {
 		o.Done = true
 		return o, nil
 	}
+	if cure := o.deletionCure(err.Kind, err.Code); cure != "" {
+		err.Cure = cure
+	}
 	return Operation{}, err
+}
+
+// codeLeft is the code of what stands in the way of the deletion of an instance;
+// its row in the table says what to do about it.
+const codeLeft = 60027
+
+// deletionCure says what to do when the broker does not delete, where the rules
+// speak of parameters and plan; empty: they do not.
+func (o Operation) deletionCure(kind platform.Kind, code int) string {
+	switch {
+	case o.Verb != Delete || kind != platform.KindBroker && kind != platform.KindFailed || code == codeLeft:
+		return ""
+	case o.Resource == ServiceInstance:
+		return "delete the keys and bindings that it still has, then delete it again; if it stays, ask the owner of the service with the text above"
+	}
+	return "delete it again; if it stays, ask the owner of the service with the text above"
 }
 
 // Wait waits until an operation has ended (wire/sap.md 3.4): it looks at once,
@@ -117,34 +118,34 @@ func (o Operation) begun(err *Error) (Operation, error) {
 // finds no end; it may be nil.
 //
 // The GUID of the resource is given where it is known, also beside an error.
-// The error is an [*Error]: of a failed job it has the broker's own text; after
-// a failed create the resource may exist ([MaybeCreated]) and must be deleted.
+// The error is an [*platform.Error]: of a failed job it has the broker's own text; after
+// a failed create the resource may exist ([platform.MaybeCreated]) and must be deleted.
 func (c *Client) Wait(ctx context.Context, o Operation, progress func(Progress)) (guid string, err error) {
 	if o.Done {
 		return o.GUID, nil
 	}
-	failure := c.poll(ctx, o.doing(), progress, func() look { return c.lookAt(ctx, &o) })
+	failure := c.poll(ctx, o.doing(), progress, func() string { return o.GUID }, func() platform.Look { return c.lookAt(ctx, &o) })
 	if failure == nil {
 		return o.GUID, nil
 	}
-	failure.created = o.Verb == Create
+	failure.MaybeCreated = o.Verb == Create
 	return o.GUID, failure
 }
 
 // Settle waits until no operation is in progress for a service instance or a
 // key, whoever began it, and gives what the last one came to (wire/sap.md 3.5).
 // One that is gone is settled, with the zero LastOperation. The error is an
-// [*Error].
+// [*platform.Error].
 func (c *Client) Settle(ctx context.Context, r Resource, guid string, progress func(Progress)) (LastOperation, error) {
 	o := Operation{Verb: "wait for", Resource: r, GUID: guid}
 	var last LastOperation
-	failure := c.poll(ctx, o.doing(), progress, func() look {
+	failure := c.poll(ctx, o.doing(), progress, func() string { return guid }, func() platform.Look {
 		found, exists, err := c.state(ctx, &o)
 		if err != nil {
-			return look{err: err}
+			return platform.Look{Err: err}
 		}
 		last = found
-		return look{done: !exists || !found.InProgress(), state: found.State, description: found.Description, guid: guid}
+		return platform.Look{Done: !exists || !found.InProgress(), State: found.State, Description: found.Description}
 	})
 	if failure != nil {
 		return last, failure
@@ -152,54 +153,19 @@ func (c *Client) Settle(ctx context.Context, r Resource, guid string, progress f
 	return last, nil
 }
 
-// look is what one look at an operation found.
-type look struct {
-	done                     bool
-	state, description, guid string
-	retryAfter               time.Duration
-	err                      *Error
-}
-
-// poll looks until the end, or until too many looks in a row have failed.
-func (c *Client) poll(ctx context.Context, doing string, progress func(Progress), at func() look) *Error {
-	start, interval, failed := time.Now(), firstInterval, 0
-	last := "not known"
-	for {
-		l := at()
-		switch {
-		case l.err != nil && (!l.err.passing() || failed >= outages || ctx.Err() != nil):
-			return l.err
-		case l.err != nil:
-			failed++
-			l.state = "no answer"
-		case l.done:
-			return nil
-		default:
-			failed, last = 0, l.state
-		}
-		next := max(interval, min(l.retryAfter, maxRetryAfter))
-		interval = min(interval*2, maxInterval)
-		if progress != nil {
-			progress(Progress{State: l.state, Description: l.description, GUID: l.guid, Elapsed: time.Since(start), Next: next})
-		}
-		if err := httpx.Sleep(ctx, next); err != nil {
-			ended := httpx.Explain(err, ctx, http.MethodGet, c.apiShown())
-			failure := transport(fmt.Sprintf("%s: still in progress after %s (state %q)", doing, time.Since(start).Round(time.Millisecond), cut(last, maxTitle)), http.MethodGet, c.apiShown(), ended)
-			failure.Cure = "raise the timeout of the step, or look at the resource in the cockpit: the platform goes on with it"
-			return failure
-		}
+// poll looks until the end. guid gives the GUID as far as it is known.
+func (c *Client) poll(ctx context.Context, doing string, progress func(Progress), guid func() string, at func() platform.Look) *platform.Error {
+	o := platform.Operation{Doing: doing, Of: "the resource", URL: c.apiShown(), Look: at}
+	if progress != nil {
+		o.Progress = func(p platform.Progress) { progress(Progress{p, guid()}) }
 	}
+	return known(platform.Poll(ctx, o))
 }
 
 func (c *Client) apiShown() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return shown(c.address)
-}
-
-// passing tells whether an error may pass by itself.
-func (e *Error) passing() bool {
-	return e.Kind == KindNetwork || e.Kind == KindServer || e.Kind == KindRateLimited
+	return platform.Shown(c.address)
 }
 
 // job is an asynchronous job of the platform (wire/sap.md 3.4).
@@ -215,33 +181,32 @@ type job struct {
 
 // lookAt looks at the job of an operation, or, where it has none or it is
 // gone, at the resource. What it learns about the GUID stays in o.
-func (c *Client) lookAt(ctx context.Context, o *Operation) look {
+func (c *Client) lookAt(ctx context.Context, o *Operation) platform.Look {
 	if o.Job == "" {
 		return c.lookAtResource(ctx, o)
 	}
 	r, err := c.send(ctx, call{method: http.MethodGet, path: o.Job, doing: o.doing()})
 	switch {
-	case err != nil && err.Kind == KindNotFound:
+	case err != nil && err.Kind == platform.KindNotFound:
 		o.Job = ""
 		return c.lookAtResource(ctx, o)
 	case err != nil:
-		return look{err: err}
+		return platform.Look{Err: err}
 	}
 	var j job
 	if json.Unmarshal([]byte(r.Body), &j) != nil || j.State == "" {
-		return look{err: unexpected(o.doing(), r, "the job cannot be read: "+foreign(r, false))}
+		return platform.Look{Err: unexpected(o.doing(), r, "the job cannot be read: "+foreign(r, false))}
 	}
 	if o.GUID == "" {
 		o.GUID = j.resource(o.Resource)
 	}
 	for _, w := range j.Warnings {
-		c.warn([]string{cut(w.Detail, maxText)})
+		c.warn([]string{platform.Cut(w.Detail, platform.MaxText)})
 	}
-	l := look{state: j.State, guid: o.GUID}
-	l.retryAfter, _ = httpx.RetryAfter(r.Header, time.Now())
+	l := platform.Look{State: j.State, RetryAfter: platform.RetryAfter(r)}
 	switch strings.ToUpper(j.State) {
 	case "COMPLETE":
-		l.done = true
+		l.Done = true
 	case "FAILED":
 		return c.failed(ctx, o, j)
 	}
@@ -268,7 +233,7 @@ func (j job) resource(r Resource) string {
 }
 
 // failed makes the error of a job that failed, with the broker's own text.
-func (c *Client) failed(ctx context.Context, o *Operation, j job) look {
+func (c *Client) failed(ctx context.Context, o *Operation, j job) platform.Look {
 	errs := j.Errors[:min(len(j.Errors), 20)]
 	var first answerError
 	if len(errs) > 0 {
@@ -276,7 +241,7 @@ func (c *Client) failed(ctx context.Context, o *Operation, j job) look {
 	}
 	if o.Verb == Delete && first.Code == 10010 { // somebody else was faster
 		if _, exists, err := c.state(ctx, o); err == nil && !exists {
-			return look{done: true}
+			return platform.Look{Done: true}
 		}
 	}
 	if details(errs) == "" {
@@ -285,54 +250,56 @@ func (c *Client) failed(ctx context.Context, o *Operation, j job) look {
 			errs = []answerError{first}
 		}
 	}
-	return look{err: o.failure(first, errs)}
+	return platform.Look{Err: o.failure(first, errs)}
 }
 
-func (o *Operation) failure(first answerError, errs []answerError) *Error {
+func (o *Operation) failure(first answerError, errs []answerError) *platform.Error {
 	found := judgeCode(0, first)
 	said := says(errs)
 	if len(errs) == 0 {
 		said = "the platform does not say why"
 	}
-	if found.kind == KindFailed && found.cure == "" {
-		found.cure = "check parameters and plan; if they are right, ask the owner of the service with the text above"
+	if cure := o.deletionCure(found.Kind, first.Code); cure != "" {
+		found.Cure = cure
+	} else if found.Kind == platform.KindFailed && found.Cure == "" {
+		found.Cure = "check parameters and plan; if they are right, ask the owner of the service with the text above"
 	}
-	return &Error{
-		Kind: found.kind, Code: first.Code, Title: cut(first.Title, maxTitle), Detail: details(errs),
-		Message: fmt.Sprintf("%s: %s; %s", o.doing(), found.what, said), Cure: found.cure,
-		Method: http.MethodGet, URL: shown(o.Job),
+	return &platform.Error{
+		Kind: found.Kind, Code: first.Code, Title: platform.Cut(first.Title, platform.MaxTitle), Detail: details(errs),
+		Message: fmt.Sprintf("%s: %s; %s", o.doing(), found.What, said), Cure: found.Cure,
+		Method: http.MethodGet, URL: platform.Shown(o.Job),
 	}
 }
 
 // lookAtResource judges an operation by the resource's own last operation.
-func (c *Client) lookAtResource(ctx context.Context, o *Operation) look {
+func (c *Client) lookAtResource(ctx context.Context, o *Operation) platform.Look {
 	last, exists, err := c.state(ctx, o)
 	switch {
 	case err != nil:
-		return look{err: err}
+		return platform.Look{Err: err}
 	case !exists && o.Verb == Delete:
-		return look{done: true}
+		return platform.Look{Done: true}
 	case !exists:
-		return look{err: &Error{
-			Kind: KindFailed, Message: o.doing() + ": the platform began, but there is no such resource, and no job that says why",
+		return platform.Look{Err: &platform.Error{
+			Kind: platform.KindFailed, Message: o.doing() + ": the platform began, but there is no such resource, and no job that says why",
 			Cure: "look at the audit events of the space in the cockpit, then try again",
 		}}
 	case last.InProgress():
-		return look{state: last.State, description: last.Description, guid: o.GUID}
+		return platform.Look{State: last.State, Description: last.Description}
 	case last.Failed():
-		return look{err: o.failure(answerError{}, []answerError{{Detail: last.Description}})}
+		return platform.Look{Err: o.failure(answerError{}, []answerError{{Detail: last.Description}})}
 	case o.Verb == Delete:
-		return look{err: &Error{
-			Kind: KindFailed, Message: o.doing() + ": the platform began, but the resource is still there, and no job that says why",
+		return platform.Look{Err: &platform.Error{
+			Kind: platform.KindFailed, Message: o.doing() + ": the platform began, but the resource is still there, and no job that says why",
 			Cure: "try again; if it stays, look at the resource in the cockpit",
 		}}
 	}
-	return look{done: true, state: last.State, guid: o.GUID}
+	return platform.Look{Done: true}
 }
 
 // state reads the last operation of the resource, which is found by name where
 // its GUID is not known.
-func (c *Client) state(ctx context.Context, o *Operation) (last LastOperation, exists bool, err *Error) {
+func (c *Client) state(ctx context.Context, o *Operation) (last LastOperation, exists bool, err *platform.Error) {
 	switch {
 	case o.Resource == ServiceKey && o.GUID == "":
 		found, err := c.keys(ctx, o.doing(), KeyQuery{InstanceGUIDs: []string{o.InstanceGUID}, Names: []string{o.Name}, Type: TypeKey})
@@ -357,8 +324,8 @@ func (c *Client) state(ctx context.Context, o *Operation) (last LastOperation, e
 }
 
 // gone gives no error for what is not there.
-func gone(err *Error) *Error {
-	if err != nil && err.Kind == KindNotFound && err.Code == 10010 {
+func gone(err *platform.Error) *platform.Error {
+	if err != nil && err.Kind == platform.KindNotFound && err.Code == 10010 {
 		return nil
 	}
 	return err

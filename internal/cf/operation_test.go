@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -46,9 +47,9 @@ func TestWait(t *testing.T) {
 			t.Fatalf("got %q, %v", guid, err)
 		}
 		want := []Progress{
-			{State: "PROCESSING", GUID: "i-1", Next: 100 * time.Millisecond},
-			{State: "POLLING", GUID: "i-1", Elapsed: 100 * time.Millisecond, Next: 200 * time.Millisecond},
-			{State: "POLLING", GUID: "i-1", Elapsed: 300 * time.Millisecond, Next: 9 * time.Second},
+			{platform.Progress{State: "PROCESSING", Next: 100 * time.Millisecond}, "i-1"},
+			{platform.Progress{State: "POLLING", Elapsed: 100 * time.Millisecond, Next: 200 * time.Millisecond}, "i-1"},
+			{platform.Progress{State: "POLLING", Elapsed: 300 * time.Millisecond, Next: 9 * time.Second}, "i-1"},
 		}
 		if diff := cmp.Diff(want, seen); diff != "" {
 			t.Errorf("progress (-want +got):\n%s", diff)
@@ -74,10 +75,10 @@ func TestWaitAddsLittle(t *testing.T) {
 				t.Fatal(err)
 			}
 			took := time.Since(start)
-			if more := took - takes; more > maxInterval || more > max(takes, firstInterval) {
+			if more := took - takes; more > 5*time.Second || more > max(takes, 100*time.Millisecond) {
 				t.Errorf("took %s where the platform takes %s", took, takes)
 			}
-			if n := len(w.lines()); n > int(takes/maxInterval)+8 {
+			if n := len(w.lines()); n > int(takes/(5*time.Second))+8 {
 				t.Errorf("%d requests for %s", n, takes)
 			}
 		})
@@ -93,25 +94,25 @@ func TestWaitFails(t *testing.T) {
 		verb    Verb
 		job     http.HandlerFunc
 		routes  map[string]http.HandlerFunc
-		kind    Kind // empty: it ends well
+		kind    platform.Kind // empty: it ends well
 		message string
 	}{
-		"broker":                   {Create, answer(200, failedJob(60030, "CF-ServiceInstanceProvisionFailed", "The service broker reported an error during provisioning: role x is unknown")), nil, KindBroker, `"The service broker reported an error during provisioning: role x is unknown" (code 60030`},
-		"broker with 10008":        {Create, answer(200, failedJob(10008, "CF-UnprocessableEntity", "roles: x is unknown")), nil, KindRefused, "roles: x is unknown"},
-		"other code":               {Create, answer(200, failedJob(4711, "CF-Other", "what happened")), nil, KindFailed, "the operation failed; the platform says \"what happened\""},
-		"without errors":           {Create, answer(200, jobJSON("FAILED")), instance(answer(200, instanceIn("create", "failed", "broker text"))), KindFailed, `"broker text"`},
-		"without any word":         {Create, answer(200, jobJSON("FAILED")), instance(missing), KindFailed, "does not say why"},
-		"not a job":                {Create, answer(200, `{"guid":"7"}`), nil, KindAnswer, "job cannot be read"},
-		"page":                     {Create, answer(200, `<html><title>Sign in</title>`), nil, KindAnswer, "Sign in"},
-		"forbidden":                {Create, answer(403, envelope(10003, "CF-NotAuthorized", "no")), nil, KindForbidden, "may not do this"},
-		"gone, failed":             {Update, missing, instance(answer(200, instanceIn("update", "failed", "no such role"))), KindFailed, "no such role"},
+		"broker":                   {Create, answer(200, failedJob(60030, "CF-ServiceInstanceProvisionFailed", "The service broker reported an error during provisioning: role x is unknown")), nil, platform.KindBroker, `"The service broker reported an error during provisioning: role x is unknown" (code 60030`},
+		"broker with 10008":        {Create, answer(200, failedJob(10008, "CF-UnprocessableEntity", "roles: x is unknown")), nil, platform.KindRefused, "roles: x is unknown"},
+		"other code":               {Create, answer(200, failedJob(4711, "CF-Other", "what happened")), nil, platform.KindFailed, "the operation failed; the platform says \"what happened\""},
+		"without errors":           {Create, answer(200, jobJSON("FAILED")), instance(answer(200, instanceIn("create", "failed", "broker text"))), platform.KindFailed, `"broker text"`},
+		"without any word":         {Create, answer(200, jobJSON("FAILED")), instance(missing), platform.KindFailed, "does not say why"},
+		"not a job":                {Create, answer(200, `{"guid":"7"}`), nil, platform.KindAnswer, "job cannot be read"},
+		"page":                     {Create, answer(200, `<html><title>Sign in</title>`), nil, platform.KindAnswer, "Sign in"},
+		"forbidden":                {Create, answer(403, envelope(10003, "CF-NotAuthorized", "no")), nil, platform.KindForbidden, "may not do this"},
+		"gone, failed":             {Update, missing, instance(answer(200, instanceIn("update", "failed", "no such role"))), platform.KindFailed, "no such role"},
 		"gone, succeeded":          {Update, missing, instance(inTurn(answer(200, instanceIn("update", "in progress", "")), answer(200, instanceIn("update", "succeeded", "")))), "", ""},
-		"gone, and so is it":       {Update, missing, instance(missing), KindFailed, "there is no such resource"},
+		"gone, and so is it":       {Update, missing, instance(missing), platform.KindFailed, "there is no such resource"},
 		"delete: gone":             {Delete, missing, instance(inTurn(answer(200, instanceIn("delete", "in progress", "")), missing)), "", ""},
-		"delete: still there":      {Delete, missing, instance(answer(200, instanceIn("create", "succeeded", ""))), KindFailed, "still there"},
-		"delete: failed":           {Delete, answer(200, failedJob(60027, "CF-ServiceInstanceRecursiveDeleteFailed", "Deletion of service instance mi failed")), nil, KindBroker, "could not be deleted"},
+		"delete: still there":      {Delete, missing, instance(answer(200, instanceIn("create", "succeeded", ""))), platform.KindFailed, "still there"},
+		"delete: failed":           {Delete, answer(200, failedJob(60027, "CF-ServiceInstanceRecursiveDeleteFailed", "Deletion of service instance mi failed")), nil, platform.KindBroker, "could not be deleted"},
 		"delete: somebody else":    {Delete, answer(200, failedJob(10010, "CF-ResourceNotFound", "Service instance not found")), instance(missing), "", ""},
-		"delete: 10010 but not":    {Delete, answer(200, failedJob(10010, "CF-ResourceNotFound", "Broker not found")), instance(answer(200, instanceIn("delete", "failed", ""))), KindNotFound, "Broker not found"},
+		"delete: 10010 but not":    {Delete, answer(200, failedJob(10010, "CF-ResourceNotFound", "Broker not found")), instance(answer(200, instanceIn("delete", "failed", ""))), platform.KindNotFound, "Broker not found"},
 		"unknown state, then good": {Create, inTurn(answer(200, jobJSON("PONDERING")), answer(200, jobJSON("complete"))), nil, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,8 +138,8 @@ func TestWaitFails(t *testing.T) {
 				if want := fmt.Sprintf(`%s service instance "mi": `, c.verb); !strings.HasPrefix(e.Message, want) || !strings.Contains(e.Message, c.message) {
 					t.Errorf("got %q, want %q", e.Message, c.message)
 				}
-				if MaybeCreated(err) != (c.verb == Create) {
-					t.Errorf("maybe created is %t", MaybeCreated(err))
+				if platform.MaybeCreated(err) != (c.verb == Create) {
+					t.Errorf("maybe created is %t", platform.MaybeCreated(err))
 				}
 				if strings.Contains(name, "broker") && guid != "i-1" {
 					t.Errorf("got GUID %q beside the error, want i-1", guid)
@@ -162,7 +163,7 @@ func TestWaitWithoutJob(t *testing.T) {
 		if err != nil || guid != "i-1" {
 			t.Errorf("got %q, %v", guid, err)
 		}
-		if want := []Progress{{State: "in progress", Description: "step 1 of 2", GUID: "i-1", Next: 100 * time.Millisecond}}; cmp.Diff(want, seen) != "" {
+		if want := []Progress{{platform.Progress{State: "in progress", Description: "step 1 of 2", Next: 100 * time.Millisecond}, "i-1"}}; cmp.Diff(want, seen) != "" {
 			t.Errorf("got progress %+v", seen)
 		}
 	})
@@ -183,7 +184,7 @@ func TestWaitWithoutJob(t *testing.T) {
 	w.on(jobPath, gone)
 	w.on("GET api.cf.test/v3/service_credential_bindings", answer(200, list("")))
 	_, err := w.tester().Wait(t.Context(), Operation{Verb: Create, Resource: ServiceKey, Name: "k1", InstanceGUID: "i-1", Job: "/v3/jobs/7"}, nil)
-	failure(t, err, KindFailed)
+	failure(t, err, platform.KindFailed)
 	_, err = w.tester().Wait(t.Context(), Operation{Verb: Delete, Resource: ServiceKey, Name: "k1", GUID: "k-1", Done: true}, nil)
 	if err != nil {
 		t.Error(err)
@@ -213,8 +214,8 @@ func TestWaitBearsOutages(t *testing.T) {
 		w := newWire(t)
 		w.on(jobPath, answer(503, ""))
 		_, err := w.tester().Wait(t.Context(), creating(), nil)
-		failure(t, err, KindServer)
-		if !MaybeCreated(err) {
+		failure(t, err, platform.KindServer)
+		if !platform.MaybeCreated(err) {
 			t.Error("the instance may exist")
 		}
 	})
@@ -223,17 +224,17 @@ func TestWaitBearsOutages(t *testing.T) {
 func TestWaitEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		end  func(context.Context) (context.Context, context.CancelFunc)
-		kind Kind
+		kind platform.Kind
 		want string
 	}{
 		"limit": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeoutCause(ctx, 10*time.Minute, errors.New("limit of 10m0s for the step"))
-		}, KindTimeout, `still in progress after 10m0s (state "POLLING"): `},
+		}, platform.KindTimeout, `still in progress after 10m0s (state "POLLING"): `},
 		"signal": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancelCause(ctx)
 			time.AfterFunc(7*time.Second, func() { cancel(errors.New("SIGINT")) })
 			return ctx, func() { cancel(nil) }
-		}, KindInterrupted, "still in progress after 7s"},
+		}, platform.KindInterrupted, "still in progress after 7s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -242,7 +243,7 @@ func TestWaitEnds(t *testing.T) {
 				ctx, cancel := c.end(t.Context())
 				defer cancel()
 				guid, err := w.tester().Wait(ctx, creating(), nil)
-				if e := failure(t, err, c.kind); !strings.Contains(e.Message, c.want) || guid != "i-1" || !MaybeCreated(err) {
+				if e := failure(t, err, c.kind); !strings.Contains(e.Message, c.want) || guid != "i-1" || !platform.MaybeCreated(err) {
 					t.Errorf("got %q, GUID %q", e.Message, guid)
 				}
 			})
@@ -265,20 +266,20 @@ func TestLostAnswers(t *testing.T) {
 	const path = "POST api.cf.test/v3/service_instances"
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
-		kind   Kind
+		kind   platform.Kind
 		maybe  bool
 	}{
-		"reset":              {lose(errReset), KindNetwork, true},
-		"gateway":            {answer(502, "<html><title>502 Bad Gateway</title>"), KindServer, true},
-		"gateway timeout":    {answer(504, ""), KindServer, true},
-		"server":             {answer(500, envelope(10001, "UnknownError", "x")), KindServer, true},
-		"refused":            {answer(422, envelope(10008, "CF-UnprocessableEntity", "The service instance name is taken: mi.")), KindNameTaken, false},
-		"forbidden":          {answer(403, ""), KindForbidden, false},
-		"job somewhere else": {answer(202, "", "Location", "https://evil.test/v3/jobs/7"), KindAnswer, true},
+		"reset":              {lose(errReset), platform.KindNetwork, true},
+		"gateway":            {answer(502, "<html><title>502 Bad Gateway</title>"), platform.KindServer, true},
+		"gateway timeout":    {answer(504, ""), platform.KindServer, true},
+		"server":             {answer(500, envelope(10001, "UnknownError", "x")), platform.KindServer, true},
+		"refused":            {answer(422, envelope(10008, "CF-UnprocessableEntity", "The service instance name is taken: mi.")), platform.KindNameTaken, false},
+		"forbidden":          {answer(403, ""), platform.KindForbidden, false},
+		"job somewhere else": {answer(202, "", "Location", "https://evil.test/v3/jobs/7"), platform.KindAnswer, true},
 		"never": {func(out http.ResponseWriter, in *http.Request) {
 			<-in.Context().Done()
 			lose(context.Cause(in.Context()))(out, in)
-		}, KindTimeout, true},
+		}, platform.KindTimeout, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -288,8 +289,8 @@ func TestLostAnswers(t *testing.T) {
 				defer cancel()
 				_, err := w.tester().CreateInstance(ctx, CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
 				failure(t, err, c.kind)
-				if MaybeCreated(err) != c.maybe {
-					t.Errorf("maybe created is %t (%v)", MaybeCreated(err), err)
+				if platform.MaybeCreated(err) != c.maybe {
+					t.Errorf("maybe created is %t (%v)", platform.MaybeCreated(err), err)
 				}
 				if n := len(w.lines()); n != 1 {
 					t.Errorf("sent %d times", n)
@@ -303,15 +304,15 @@ func TestLostAnswers(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		_, err := w.tester().CreateInstance(ctx, CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
-		failure(t, err, KindInterrupted)
-		if MaybeCreated(err) {
+		failure(t, err, platform.KindInterrupted)
+		if platform.MaybeCreated(err) {
 			t.Error("a create that was refused with 429 is taken for one that was lost")
 		}
 	})
-	if MaybeCreated(nil) || MaybeCreated(errReset) || MaybeCreated(&NotFoundError{}) {
+	if platform.MaybeCreated(nil) || platform.MaybeCreated(errReset) || platform.MaybeCreated(&NotFoundError{}) {
 		t.Error("other errors are taken for a create")
 	}
-	if !MaybeCreated(fmt.Errorf("step: %w", &Error{created: true})) {
+	if !platform.MaybeCreated(fmt.Errorf("step: %w", &platform.Error{MaybeCreated: true})) {
 		t.Error("a wrapped error is not recognised")
 	}
 }
@@ -342,16 +343,17 @@ func TestNeverSent(t *testing.T) {
 	defer h.Close()
 	c := New(h, Config{API: address, ClientID: "c", ClientSecret: secret.New("s", "x")})
 	c.token = newToken("abc", "", 0, time.Now())
+	c.sender.Patience = platform.Patience{} // what was not sent would be sent again
 	_, err = c.CreateInstance(t.Context(), CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
-	failure(t, err, KindNetwork)
-	if !MaybeCreated(err) {
+	failure(t, err, platform.KindNetwork)
+	if !platform.MaybeCreated(err) {
 		t.Errorf("the request left, and is taken for not sent: %v", err)
 	}
 	<-accepted
 	listener.Close()
 	_, err = c.CreateInstance(t.Context(), CreateInstance{Name: "mi", SpaceGUID: "s", PlanGUID: "p"})
-	failure(t, err, KindNetwork)
-	if MaybeCreated(err) {
+	failure(t, err, platform.KindNetwork)
+	if platform.MaybeCreated(err) {
 		t.Errorf("nobody listens, and the instance is taken for created: %v", err)
 	}
 }
@@ -362,14 +364,14 @@ func TestDelete(t *testing.T) {
 		answer http.HandlerFunc
 		done   bool
 		job    string
-		kind   Kind
+		kind   platform.Kind
 	}{
 		"job":         {answer(202, "", "Location", apiURL+"/v3/jobs/7"), false, apiURL + "/v3/jobs/7", ""},
 		"at once":     {answer(204, ""), true, "", ""},
 		"gone":        {answer(404, envelope(10010, "CF-ResourceNotFound", "Service instance not found")), true, "", ""},
-		"no such API": {answer(404, envelope(10000, "CF-NotFound", "Unknown request")), false, "", KindNotFound},
-		"page":        {answer(404, "<html><title>no route</title>"), false, "", KindNotFound},
-		"in progress": {answer(409, envelope(60016, "CF-AsyncServiceInstanceOperationInProgress", "An operation for service instance mi is in progress.")), false, "", KindInProgress},
+		"no such API": {answer(404, envelope(10000, "CF-NotFound", "Unknown request")), false, "", platform.KindNotFound},
+		"page":        {answer(404, "<html><title>no route</title>"), false, "", platform.KindNotFound},
+		"in progress": {answer(409, envelope(60016, "CF-AsyncServiceInstanceOperationInProgress", "An operation for service instance mi is in progress.")), false, "", platform.KindInProgress},
 		"lost, gone":  {inTurn(lose(errReset), answer(404, envelope(10010, "CF-ResourceNotFound", "Service instance not found"))), true, "", ""},
 		"gateway":     {inTurn(answer(502, ""), answer(202, "", "Location", "/v3/jobs/8")), false, apiURL + "/v3/jobs/8", ""},
 	} {
@@ -395,6 +397,56 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// TestDeletionCures: what to do about a deletion that failed says nothing of
+// parameters and plans, whether the broker refuses it at once or later.
+func TestDeletionCures(t *testing.T) {
+	broker := "The service broker reported an error during deprovisioning: still in use"
+	for name, c := range map[string]struct {
+		resource Resource
+		code     int
+		title    string
+		detail   string
+		cure     string
+	}{
+		"instance":           {ServiceInstance, 10009, "CF-UnableToPerform", broker, "delete the keys and bindings that it still has"},
+		"instance, rejected": {ServiceInstance, 270020, "CF-ServiceBrokerRequestRejected", "rejected", "delete the keys and bindings that it still has"},
+		"instance, other":    {ServiceInstance, 4711, "CF-Other", broker, "delete the keys and bindings that it still has"},
+		"instance, left":     {ServiceInstance, 60027, "CF-ServiceInstanceRecursiveDeleteFailed", "Deletion of service instance mi failed", "one by one"},
+		"key":                {ServiceKey, 10009, "CF-UnableToPerform", broker, "delete it again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire(t)
+				guid, collection := "i-1", "service_instances"
+				remove := func(client *Client) (Operation, error) { return client.DeleteInstance(t.Context(), guid, "mi") }
+				if c.resource == ServiceKey {
+					guid, collection = "k-1", "service_credential_bindings"
+					remove = func(client *Client) (Operation, error) { return client.DeleteKey(t.Context(), guid, "mi") }
+				}
+				check := func(err error) {
+					t.Helper()
+					e, ok := errors.AsType[*platform.Error](err)
+					if !ok || !strings.Contains(e.Cure, c.cure) || strings.Contains(e.Cure, "parameters") {
+						t.Errorf("got %v with cure %q, want %q", err, e.Cure, c.cure)
+					}
+				}
+				client := w.tester()
+				w.on("DELETE api.cf.test/v3/"+collection+"/"+guid, inTurn(
+					answer(422, envelope(c.code, c.title, broker)), answer(202, "", "Location", apiURL+"/v3/jobs/7")))
+				w.on(jobPath, answer(200, failedJob(c.code, c.title, c.detail)))
+				_, err := remove(client)
+				check(err)
+				o, err := remove(client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = client.Wait(t.Context(), o, nil)
+				check(err)
+			})
+		})
+	}
+}
+
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire(t)
@@ -410,7 +462,7 @@ func TestSettle(t *testing.T) {
 		}
 		w.on("GET api.cf.test/v3/service_instances/i-1", answer(403, ""))
 		_, err = w.tester().Settle(t.Context(), ServiceInstance, "i-1", nil)
-		failure(t, err, KindForbidden)
+		failure(t, err, platform.KindForbidden)
 	})
 }
 
@@ -432,7 +484,7 @@ func TestGUIDsStayInTheirPlace(t *testing.T) {
 	before := len(w.requests)
 	for _, guid := range []string{"", ".", ".."} {
 		_, err := w.tester().DeleteInstance(t.Context(), guid, "mi")
-		failure(t, err, KindRequest)
+		failure(t, err, platform.KindRequest)
 	}
 	if len(w.requests) != before {
 		t.Error("something was sent")
@@ -448,7 +500,7 @@ func TestNoSecretsInErrors(t *testing.T) {
 			w.on("GET api.cf.test/v3/spaces", h)
 			c := w.tester()
 			_, err := c.Spaces(t.Context(), "o")
-			e, ok := errors.AsType[*Error](err)
+			e, ok := errors.AsType[*platform.Error](err)
 			if !ok {
 				t.Fatalf("got %v", err)
 			}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"iflowtest/internal/platform"
 )
 
 // Plan is a plan of a service offering.
@@ -30,7 +32,7 @@ type planResource struct {
 // space; an empty space means anywhere. A plan that is not visible is a
 // [*NotFoundError] whose kind says whether the offering is there, with the
 // plans or offerings that are; that is how a missing entitlement looks
-// (wire/sap.md 1.8 and 4.1). Everything else is an [*Error].
+// (wire/sap.md 1.8 and 4.1). Everything else is an [*platform.Error].
 func (c *Client) Plan(ctx context.Context, space, offering, plan string) (Plan, error) {
 	doing := fmt.Sprintf("look for plan %q of offering %q", plan, offering)
 	found, err := c.plans(ctx, doing, space, offering, plan)
@@ -47,8 +49,8 @@ func (c *Client) Plan(ctx context.Context, space, offering, plan string) (Plan, 
 	for i, p := range found {
 		brokers[i] = cmp.Or(p.Broker, p.OfferingGUID, p.GUID)
 	}
-	return Plan{}, &Error{
-		Kind:    KindRefused,
+	return Plan{}, &platform.Error{
+		Kind:    platform.KindRefused,
 		Message: fmt.Sprintf("%s: %d service brokers offer it: %s", doing, len(found), quotedList(brokers, 0)),
 		Cure:    "have all but one of them hidden from the space",
 	}
@@ -56,7 +58,7 @@ func (c *Client) Plan(ctx context.Context, space, offering, plan string) (Plan, 
 
 // Plans lists the plans of an offering that are visible in the space, by name,
 // as cf marketplace -e does (wire/sap.md 3.5); an empty offering means all of
-// them, an empty space anywhere. The error is an [*Error].
+// them, an empty space anywhere. The error is an [*platform.Error].
 func (c *Client) Plans(ctx context.Context, space, offering string) ([]Plan, error) {
 	found, err := c.plans(ctx, "list the plans that are visible", space, offering, "")
 	if err != nil {
@@ -65,7 +67,7 @@ func (c *Client) Plans(ctx context.Context, space, offering string) ([]Plan, err
 	return found, nil
 }
 
-func (c *Client) plans(ctx context.Context, doing, space, offering, plan string) ([]Plan, *Error) {
+func (c *Client) plans(ctx context.Context, doing, space, offering, plan string) ([]Plan, *platform.Error) {
 	query := long(url.Values{
 		"available": {"true"},
 		"include":   {"service_offering"},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"iflowtest/internal/platform"
 )
 
 func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
@@ -184,7 +186,7 @@ func TestPlan(t *testing.T) {
 		}
 	}
 	_, err := c.Plan(t.Context(), "s-1", "it-rt", "twice")
-	if e := failure(t, err, KindRefused); !strings.Contains(e.Message, "2 service brokers") {
+	if e := failure(t, err, platform.KindRefused); !strings.Contains(e.Message, "2 service brokers") {
 		t.Errorf("got %q", e.Message)
 	}
 	plans, err := c.Plans(t.Context(), "", "it-rt")
@@ -264,7 +266,7 @@ func TestInstances(t *testing.T) {
 	}
 	w.on("GET api.cf.test/v3/service_instances/i-2", answer(404, envelope(10010, "CF-ResourceNotFound", "Service instance not found")))
 	_, err = c.InstanceByGUID(t.Context(), "i-2")
-	failure(t, err, KindNotFound)
+	failure(t, err, platform.KindNotFound)
 }
 
 func TestKeys(t *testing.T) {
@@ -305,19 +307,19 @@ func TestKeyDetails(t *testing.T) {
 	const path = "GET api.cf.test/v3/service_credential_bindings/k-1"
 	for name, c := range map[string]struct {
 		details, key http.HandlerFunc
-		kind         Kind
+		kind         platform.Kind
 		message      string
 	}{
 		"good":        {answer(200, `{"credentials":{"oauth":{"clientid":"x"}},"syslog_drain_url":null}`), nil, "", ""},
-		"forbidden":   {answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), answer(200, `{"guid":"k-1","name":"key"}`), KindForbidden, "may not read its credentials"},
-		"gone":        {answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), KindNotFound, "does not exist"},
-		"in progress": {answer(404, envelope(10010, "CF-ResourceNotFound", "Creation of service key in progress")), nil, KindInProgress, "still being created"},
-		"failed":      {answer(404, envelope(10010, "CF-ResourceNotFound", "Creation of service key failed")), nil, KindFailed, "creating the key failed"},
-		"cut off":     {answer(200, `{"credentials":{"oauth":{"clientsecret":"TOPSECRET`), nil, KindAnswer, "bytes"},
-		"page":        {answer(500, `<html><title>TOPSECRET</title>`), nil, KindServer, "bytes"},
-		"text":        {answer(403, `TOPSECRET`), nil, KindForbidden, "bytes"},
-		"none":        {answer(200, `{"credentials":null}`), nil, KindAnswer, "no credentials"},
-		"empty":       {answer(200, ``), nil, KindAnswer, "empty"},
+		"forbidden":   {answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), answer(200, `{"guid":"k-1","name":"key"}`), platform.KindForbidden, "may not read its credentials"},
+		"gone":        {answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), answer(404, envelope(10010, "CF-ResourceNotFound", "Service credential binding not found")), platform.KindNotFound, "does not exist"},
+		"in progress": {answer(404, envelope(10010, "CF-ResourceNotFound", "Creation of service key in progress")), nil, platform.KindInProgress, "still being created"},
+		"failed":      {answer(404, envelope(10010, "CF-ResourceNotFound", "Creation of service key failed")), nil, platform.KindFailed, "creating the key failed"},
+		"cut off":     {answer(200, `{"credentials":{"oauth":{"clientsecret":"TOPSECRET`), nil, platform.KindAnswer, "bytes"},
+		"page":        {answer(500, `<html><title>TOPSECRET</title>`), nil, platform.KindServer, "bytes"},
+		"text":        {answer(403, `TOPSECRET`), nil, platform.KindForbidden, "bytes"},
+		"none":        {answer(200, `{"credentials":null}`), nil, platform.KindAnswer, "no credentials"},
+		"empty":       {answer(200, ``), nil, platform.KindAnswer, "empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWire(t)
@@ -350,11 +352,11 @@ func TestParameters(t *testing.T) {
 		t.Errorf("got %s, %v", got, err)
 	}
 	_, err := c.InstanceParameters(t.Context(), "i-1")
-	failure(t, err, KindAnswer)
+	failure(t, err, platform.KindAnswer)
 	_, err = c.InstanceParameters(t.Context(), "i-1")
-	failure(t, err, KindUnsupported)
+	failure(t, err, platform.KindUnsupported)
 	_, err = c.KeyParameters(t.Context(), "k-1")
-	failure(t, err, KindUnsupported)
+	failure(t, err, platform.KindUnsupported)
 }
 
 func TestCreateBodies(t *testing.T) {
@@ -417,7 +419,7 @@ func TestCreateIsCheckedFirst(t *testing.T) {
 		"labels":     {CreateInstance{Name: "mi", Labels: map[string]string{"b c": "x", "a": "y z"}}, `label "a": the value "y z" may only hold A-Z a-z 0-9 . _ - and begins and ends with a letter or a digit; label "b c": the key may`},
 	} {
 		_, err := w.tester().CreateInstance(t.Context(), c.create)
-		if e := failure(t, err, KindRequest); !strings.Contains(e.Message, c.want) || MaybeCreated(err) {
+		if e := failure(t, err, platform.KindRequest); !strings.Contains(e.Message, c.want) || platform.MaybeCreated(err) {
 			t.Errorf("%s: got %q, want %q", name, e.Message, c.want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -42,7 +43,7 @@ type Target struct {
 
 // ReadSession reads the session of the cf command line below home, the folder
 // that CF_HOME names (the home folder of the user where it is not set). The
-// error is an [*Error] of the kind [KindSignIn]. The file is only read.
+// error is an [*platform.Error] of the kind [platform.KindSignIn]. The file is only read.
 func ReadSession(home string) (*Session, error) {
 	s, err := readSession(home)
 	if err != nil {
@@ -51,7 +52,7 @@ func ReadSession(home string) (*Session, error) {
 	return s, nil
 }
 
-func readSession(home string) (*Session, *Error) {
+func readSession(home string) (*Session, *platform.Error) {
 	file := filepath.Join(home, ".cf", "config.json")
 	data, err := readFile(file)
 	switch {
@@ -86,9 +87,9 @@ func readFile(file string) ([]byte, error) {
 	return data, err
 }
 
-func noSession(file, problem string, err error) *Error {
-	return &Error{
-		Kind: KindSignIn, Err: err,
+func noSession(file, problem string, err error) *platform.Error {
+	return &platform.Error{
+		Kind: platform.KindSignIn, Err: err,
 		Message: fmt.Sprintf("session of the cf command line: %s: %s", file, problem),
 		Cure:    "run cf login (with --sso for single sign-on), or set username and password",
 	}
@@ -113,7 +114,7 @@ func parseSession(data []byte) (s *Session, problem string) {
 			return nil, fmt.Sprintf("it is no JSON from byte %d on", syntax.Offset)
 		}
 		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field != "" {
-			return nil, fmt.Sprintf("%s is a %s; want text", cut(kind.Field, maxTitle), kind.Value)
+			return nil, fmt.Sprintf("%s is a %s; want text", platform.Cut(kind.Field, platform.MaxTitle), kind.Value)
 		}
 		return nil, "it is no JSON object"
 	}
@@ -142,7 +143,7 @@ func parseSession(data []byte) (s *Session, problem string) {
 
 // session reads the session that is used, and checks that it is one, for the
 // API that is configured.
-func (c *Client) session() (*Session, *Error) {
+func (c *Client) session() (*Session, *platform.Error) {
 	s, err := readSession(c.config.Home)
 	if err != nil {
 		return nil, err
@@ -154,8 +155,8 @@ func (c *Client) session() (*Session, *Error) {
 	case s.API == "" || origin(s.API) == "":
 		return nil, noSession(s.File, "it names no API", nil)
 	case c.config.API != "" && origin(s.API) != origin(baseURL(c.config.API)):
-		wanted := shown(baseURL(c.config.API))
-		err := noSession(s.File, fmt.Sprintf("the session is for %s; want one for %s", shown(s.API), wanted), nil)
+		wanted := platform.Shown(baseURL(c.config.API))
+		err := noSession(s.File, fmt.Sprintf("the session is for %s; want one for %s", platform.Shown(s.API), wanted), nil)
 		err.Cure = "run cf login -a " + wanted
 		return nil, err
 	case s.access.IsZero() && s.refresh.IsZero():
@@ -165,7 +166,7 @@ func (c *Client) session() (*Session, *Error) {
 }
 
 // api gives the URL of the API, without a slash at its end.
-func (c *Client) api(doing string) (string, *Error) {
+func (c *Client) api(doing string) (string, *platform.Error) {
 	c.mu.Lock()
 	address := c.address
 	c.mu.Unlock()
@@ -180,7 +181,7 @@ func (c *Client) api(doing string) (string, *Error) {
 		address = s.API
 	}
 	if origin(address) == "" {
-		return "", &Error{Kind: KindRequest, Message: fmt.Sprintf("%s: api is %q; want the URL of a Cloud Foundry API", doing, shown(address)), Cure: "set target.cloud-foundry.api, for instance https://api.cf.eu10.hana.ondemand.com"}
+		return "", &platform.Error{Kind: platform.KindRequest, Message: fmt.Sprintf("%s: api is %q; want the URL of a Cloud Foundry API", doing, platform.Shown(address)), Cure: "set target.cloud-foundry.api, for instance https://api.cf.eu10.hana.ondemand.com"}
 	}
 	return address, nil
 }
@@ -188,7 +189,7 @@ func (c *Client) api(doing string) (string, *Error) {
 // obtainSession uses the session of the cf command line: its access token
 // while it is good, then its refresh token. The file is read again each time,
 // as the command line may have renewed it in between.
-func (c *Client) obtainSession(ctx context.Context, old token) (token, *Error) {
+func (c *Client) obtainSession(ctx context.Context, old token) (token, *platform.Error) {
 	s, err := c.session()
 	if err != nil {
 		return token{}, err
@@ -202,7 +203,7 @@ func (c *Client) obtainSession(ctx context.Context, old token) (token, *Error) {
 	// is spent after the first.
 	if !old.refresh.IsZero() && !old.refresh.Equal(s.refresh) {
 		t, err := c.refreshSession(ctx, s, old.refresh)
-		if err == nil || err.Kind != KindSignIn {
+		if err == nil || err.Kind != platform.KindSignIn {
 			return t, err
 		}
 	}
@@ -212,7 +213,7 @@ func (c *Client) obtainSession(ctx context.Context, old token) (token, *Error) {
 	return c.refreshSession(ctx, s, s.refresh)
 }
 
-func (c *Client) refreshSession(ctx context.Context, s *Session, refresh secret.Secret) (token, *Error) {
+func (c *Client) refreshSession(ctx context.Context, s *Session, refresh secret.Secret) (token, *platform.Error) {
 	return c.grant(ctx, grant{
 		doing:  "renew the session of the cf command line",
 		form:   url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}},

@@ -14,6 +14,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -25,6 +26,9 @@ const (
 	signInLimit = 2 * time.Minute
 	// commandLine is the client of the cf command line; its secret is empty.
 	commandLine = "cf"
+
+	cureReset  = "reset the password at the identity provider (a user of the SAP ID service at https://account.sap.com), then give the new one"
+	cureOrigin = "check origin: in target.cloud-foundry (the origin key of the identity provider, such as sap.ids)"
 )
 
 var errSignInLimit = errors.New("limit of 2m0s for the sign-in")
@@ -43,7 +47,7 @@ func (t token) fresh() bool {
 // authorize gives an access token other than the refused one, signing in when
 // there is none that is good (wire/sap.md 3.2): renewed 30 s ahead of its end,
 // once however many ask.
-func (c *Client) authorize(ctx context.Context, doing, refused string) (string, *Error) {
+func (c *Client) authorize(ctx context.Context, doing, refused string) (string, *platform.Error) {
 	for range 2 { // another's flight may end with the token that is refused
 		c.mu.Lock()
 		if refused != "" && c.token.access.Reveal() == refused {
@@ -71,12 +75,12 @@ func (c *Client) authorize(ctx context.Context, doing, refused string) (string, 
 }
 
 // signInError makes the error of one caller: its own end, or that of the flight.
-func (c *Client) signInError(ctx context.Context, doing string, err error) *Error {
-	if known, ok := errors.AsType[*Error](err); ok && ctx.Err() == nil {
+func (c *Client) signInError(ctx context.Context, doing string, err error) *platform.Error {
+	if known, ok := errors.AsType[*platform.Error](err); ok && ctx.Err() == nil {
 		return known
 	}
 	address := baseURL(c.config.API)
-	return transport(doing+": signing in to Cloud Foundry", http.MethodPost, address, httpx.Explain(err, ctx, http.MethodPost, address))
+	return platform.Transport(doing+": signing in to Cloud Foundry", http.MethodPost, address, httpx.Explain(err, ctx, http.MethodPost, address))
 }
 
 // signIn is the flight: it finds the server, signs in, and keeps the token.
@@ -93,7 +97,7 @@ func (c *Client) signIn(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		if err.Kind == KindSignIn {
+		if err.Kind == platform.KindSignIn {
 			c.refusal = err
 		}
 		return err
@@ -103,7 +107,7 @@ func (c *Client) signIn(ctx context.Context) error {
 }
 
 // obtain gets a token in the way that is configured.
-func (c *Client) obtain(ctx context.Context, old token) (token, *Error) {
+func (c *Client) obtain(ctx context.Context, old token) (token, *platform.Error) {
 	switch {
 	case c.config.Username != "":
 		return c.obtainFor(ctx, old)
@@ -112,8 +116,8 @@ func (c *Client) obtain(ctx context.Context, old token) (token, *Error) {
 	case c.config.Home != "":
 		return c.obtainSession(ctx, old)
 	}
-	return token{}, &Error{
-		Kind:    KindSignIn,
+	return token{}, &platform.Error{
+		Kind:    platform.KindSignIn,
 		Message: "sign in to Cloud Foundry: neither user nor client nor a session of the cf command line is given",
 		Cure:    "set username and password, client-id and client-secret, or cf-home: true in target.cloud-foundry",
 	}
@@ -121,7 +125,7 @@ func (c *Client) obtain(ctx context.Context, old token) (token, *Error) {
 
 // obtainFor signs a user in: with the refresh token while it is good, else
 // with the password.
-func (c *Client) obtainFor(ctx context.Context, old token) (token, *Error) {
+func (c *Client) obtainFor(ctx context.Context, old token) (token, *platform.Error) {
 	client, clientSecret := c.config.ClientID, c.config.ClientSecret
 	if client == "" {
 		client = commandLine
@@ -132,7 +136,7 @@ func (c *Client) obtainFor(ctx context.Context, old token) (token, *Error) {
 			form:   url.Values{"grant_type": {"refresh_token"}, "refresh_token": {old.refresh.Reveal()}},
 			client: client, clientSecret: clientSecret, basic: true, refresh: old.refresh,
 		})
-		if err == nil || err.Kind != KindSignIn {
+		if err == nil || err.Kind != platform.KindSignIn {
 			return t, err
 		}
 	}
@@ -145,7 +149,7 @@ func (c *Client) obtainFor(ctx context.Context, old token) (token, *Error) {
 }
 
 // obtainClient signs in with client credentials: in the form, without Basic.
-func (c *Client) obtainClient(ctx context.Context) (token, *Error) {
+func (c *Client) obtainClient(ctx context.Context) (token, *platform.Error) {
 	return c.grant(ctx, grant{
 		doing: "sign in to Cloud Foundry as the client " + quoteUser(c.config.ClientID),
 		form: url.Values{
@@ -155,7 +159,7 @@ func (c *Client) obtainClient(ctx context.Context) (token, *Error) {
 	})
 }
 
-func quoteUser(name string) string { return fmt.Sprintf("%q", cut(name, maxTitle)) }
+func quoteUser(name string) string { return fmt.Sprintf("%q", platform.Cut(name, platform.MaxTitle)) }
 
 // grant is one request to the sign-in server.
 type grant struct {
@@ -170,7 +174,7 @@ type grant struct {
 
 // grant asks the sign-in server for a token (wire/sap.md 3.2). Asking changes
 // nothing, so gateways are asked again; what was refused is not.
-func (c *Client) grant(ctx context.Context, g grant) (token, *Error) {
+func (c *Client) grant(ctx context.Context, g grant) (token, *platform.Error) {
 	server, err := c.loginServer(ctx)
 	if err != nil {
 		return token{}, err
@@ -186,7 +190,10 @@ func (c *Client) grant(ctx context.Context, g grant) (token, *Error) {
 	if g.basic {
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(g.client+":"+g.clientSecret.Reveal())))
 	}
-	r, err := c.patiently(ctx, exchange{method: http.MethodPost, address: address, header: header, body: g.form.Encode(), doing: g.doing, harmless: true})
+	r, err := c.sender.Ask(ctx, platform.Request{
+		Method: http.MethodPost, URL: address, Header: header, Body: httpx.TextBody("", g.form.Encode()), Doing: g.doing, Repeat: true,
+		Judge: func(r *httpx.Response) *platform.Error { return judge(g.doing, r, true) },
+	})
 	if err != nil {
 		return token{}, err
 	}
@@ -194,21 +201,21 @@ func (c *Client) grant(ctx context.Context, g grant) (token, *Error) {
 }
 
 // loginServer gives the sign-in server, which is looked for once.
-func (c *Client) loginServer(ctx context.Context) (string, *Error) {
+func (c *Client) loginServer(ctx context.Context) (string, *platform.Error) {
 	c.mu.Lock()
-	p := c.platform
+	server := c.signIns
 	c.mu.Unlock()
-	if p.login != "" {
-		return p.login, nil
+	if server != "" {
+		return server, nil
 	}
-	p, err := c.discover(ctx)
+	server, err := c.discover(ctx)
 	if err != nil {
 		return "", err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.platform = p
-	return p.login, nil
+	c.signIns = server
+	return server, nil
 }
 
 // tokenAnswer is what the sign-in server says, good or bad.
@@ -224,7 +231,7 @@ var looseToken = regexp.MustCompile(`"(access_token|refresh_token|id_token)"\s*:
 
 // readGrant takes the token out of an answer. Even the torso of a token is a
 // secret: what looks like one is told the redactor first.
-func (c *Client) readGrant(g grant, r *httpx.Response) (token, *Error) {
+func (c *Client) readGrant(g grant, r *httpx.Response) (token, *platform.Error) {
 	for _, found := range looseToken.FindAllStringSubmatch(r.Body, 10) {
 		c.learn(strings.ReplaceAll(found[1], "_", "-"), found[2])
 	}
@@ -274,31 +281,46 @@ func newToken(access, refresh string, life time.Duration, asked time.Time) token
 
 // judgeGrant makes the error of a sign-in that gave no token. Only error and
 // error_description of the answer enter it.
-func judgeGrant(g grant, r *httpx.Response, a tokenAnswer) *Error {
+func judgeGrant(g grant, r *httpx.Response, a tokenAnswer) *platform.Error {
 	said := foreign(r, true)
 	if a.Error != "" {
-		said = fmt.Sprintf("the platform says %q (%s)", cut(a.Description, maxText), cut(a.Error, maxTitle))
+		said = fmt.Sprintf("the platform says %q (%s)", platform.Cut(a.Description, platform.MaxText), platform.Cut(a.Error, platform.MaxTitle))
 	}
-	err := &Error{Kind: KindSignIn, Status: r.Status, Title: cut(a.Error, maxTitle), Detail: cut(a.Description, maxDetail), Method: r.Method, URL: shown(r.URL), Cure: g.cure}
-	if wait, ok := httpx.RetryAfter(r.Header, time.Now()); ok {
-		err.RetryAfter = wait
-	}
-	description := strings.ToLower(a.Description)
-	what := "the sign-in is refused"
-	switch {
-	case r.Status == http.StatusTooManyRequests:
-		err.Kind, what, err.Cure = KindRateLimited, "too many sign-ins", "try again later, or run fewer at a time"
-	case r.Status >= http.StatusInternalServerError:
-		err.Kind, what, err.Cure = KindServer, "the sign-in server is out of order", cureServer
-	case a.Error == "" && (r.Status == http.StatusNotFound || r.Status < http.StatusBadRequest):
-		err.Kind, what, err.Cure = KindAnswer, "this is no sign-in server", "check api:, and the links that it names"
-	case strings.Contains(description, "login_hint"), strings.Contains(description, "identity provider"):
-		what, err.Cure = "the identity provider is not accepted", "check origin: in target.cloud-foundry (the origin key of the identity provider, such as sap.ids)"
-	case strings.Contains(description, "locked"):
-		what, err.Cure = "the user is locked", "wait until the lock ends, and check the password before the next attempt"
-	case strings.Contains(description, "grant type"):
-		what, err.Cure = "the client may not sign in this way", "check whether client-id belongs to a client with this grant type"
-	}
-	err.Message = fmt.Sprintf("%s: %s (status %d); %s", g.doing, what, r.Status, said)
+	err := platform.Answer(g.doing, r, platform.Judge(g.rules(r, a), r.Status, 0, a.Description), said)
+	err.Title, err.Detail = platform.Cut(a.Error, platform.MaxTitle), platform.Cut(a.Description, platform.MaxDetail)
 	return err
+}
+
+// rules are the table of what the sign-in server says.
+func (g grant) rules(r *httpx.Response, a tokenAnswer) []platform.Rule {
+	refused := func(detail, what, cure string) platform.Rule {
+		return worded(detail, platform.KindSignIn, what, cure)
+	}
+	rules := []platform.Rule{
+		answered(http.StatusTooManyRequests, platform.KindRateLimited, "too many sign-ins", "try again later, or run fewer at a time"),
+		platform.Outages(platform.Verdict{What: "the sign-in server is out of order"}),
+	}
+	if a.Error == "" && (r.Status == http.StatusNotFound || r.Status < http.StatusBadRequest) {
+		rules = append(rules, refused("", "this is no sign-in server", "check api:, and the links that it names"))
+		rules[len(rules)-1].Kind = platform.KindAnswer
+	}
+	for _, said := range expired() {
+		rules = append(rules, refused(said, "the password must be changed", cureReset))
+	}
+	return append(rules,
+		refused("login_hint", "the identity provider is not accepted", cureOrigin),
+		refused("identity provider", "the identity provider is not accepted", cureOrigin),
+		refused("locked", "the user is locked", "wait until the lock ends, or reset the password at the identity provider; check the password before the next attempt"),
+		refused("grant type", "the client may not sign in this way", "check whether client-id belongs to a client with this grant type"),
+		refused("", "the sign-in is refused", g.cure),
+	)
+}
+
+// expired is how the platform says, in lower case, that a password is good no
+// longer though it is the right one.
+func expired() []string {
+	return []string{
+		"password_expired", "password_reset", "password expired", "password has expired",
+		"password needs to be changed", "change your password", "reset your password", "password change required",
+	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -108,7 +109,7 @@ func TestOneFlight(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			_, err := c.Spaces(short, "o")
-			failure(t, err, KindTimeout)
+			failure(t, err, platform.KindTimeout)
 		})
 		for range 50 {
 			wg.Go(func() {
@@ -136,7 +137,7 @@ func TestSignInEndsWithItsLastCaller(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errors.New("limit of 1s for the step"))
 		defer cancel()
 		_, err := w.tester().Spaces(ctx, "o")
-		if e := failure(t, err, KindTimeout); !strings.Contains(e.Message, "limit of 1s for the step") {
+		if e := failure(t, err, platform.KindTimeout); !strings.Contains(e.Message, "limit of 1s for the step") {
 			t.Errorf("the message does not name the limit: %s", e.Message)
 		}
 		synctest.Wait()
@@ -202,7 +203,7 @@ func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 		w := newWire(t)
 		w.on("GET api.cf.test/v3/spaces", invalid)
 		_, err := w.tester().Spaces(t.Context(), "o")
-		e := failure(t, err, KindUnauthorized)
+		e := failure(t, err, platform.KindUnauthorized)
 		if e.Code != 1000 || e.Title != "CF-InvalidAuthToken" || len(w.lines()) != 2 {
 			t.Errorf("got %+v after %d requests", e, len(w.lines()))
 		}
@@ -236,21 +237,25 @@ func TestSignInRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		status       int
 		body         string
-		kind         Kind
+		kind         platform.Kind
 		message      string
 		cure         string
 		retriedAfter bool
 	}{
-		"password":        {401, `{"error":"unauthorized","error_description":"Bad credentials"}`, KindSignIn, `the platform says "Bad credentials" (unauthorized)`, "second factor", false},
-		"client":          {401, `{"error":"invalid_client","error_description":"Bad credentials"}`, KindSignIn, `"Bad credentials" (invalid_client)`, "check username", false},
-		"origin":          {401, `{"error":"unauthorized","error_description":"The origin provided in login_hint does not match an active Identity Provider (IdP) that supports resource-owner password grant flow."}`, KindSignIn, "identity provider is not accepted", "origin:", false},
-		"locked":          {401, `{"error":"unauthorized","error_description":"Your account has been locked because of too many failed attempts to login."}`, KindSignIn, "locked", "wait", false},
-		"grant type":      {401, `{"error":"invalid_client","error_description":"Unauthorized grant type"}`, KindSignIn, "may not sign in this way", "grant type", false},
-		"not found":       {404, `<html><title>404 no such app</title></html>`, KindAnswer, "no sign-in server", "check api:", true},
-		"page":            {200, `<html><title>secret-in-page</title></html>`, KindAnswer, "gives no token", "check", true},
-		"no token":        {200, `{"token_type":"bearer"}`, KindAnswer, "gives no token", "check", true},
-		"token with line": {200, `{"access_token":"a\nb"}`, KindAnswer, "other characters", "check", true},
-		"out of order":    {500, `{"error":"server_error"}`, KindServer, "out of order", "later", true},
+		"password":        {401, `{"error":"unauthorized","error_description":"Bad credentials"}`, platform.KindSignIn, `the platform says "Bad credentials" (unauthorized)`, "second factor", false},
+		"client":          {401, `{"error":"invalid_client","error_description":"Bad credentials"}`, platform.KindSignIn, `"Bad credentials" (invalid_client)`, "check username", false},
+		"origin":          {401, `{"error":"unauthorized","error_description":"The origin provided in login_hint does not match an active Identity Provider (IdP) that supports resource-owner password grant flow."}`, platform.KindSignIn, "identity provider is not accepted", "origin:", false},
+		"locked":          {401, `{"error":"unauthorized","error_description":"Your account has been locked because of too many failed attempts to login."}`, platform.KindSignIn, "the user is locked", "reset the password", false},
+		"password locked": {401, `{"error":"unauthorized","error_description":"User authentication failed: PASSWORD_LOCKED"}`, platform.KindSignIn, "the user is locked", "reset the password", false},
+		"expired":         {401, `{"error":"unauthorized","error_description":"User authentication failed: PASSWORD_EXPIRED"}`, platform.KindSignIn, "the password must be changed", "reset the password", false},
+		"expired, in UAA": {403, `{"error":"access_denied","error_description":"Your current password has expired. Please reset your password."}`, platform.KindSignIn, "the password must be changed", "reset the password", false},
+		"to be changed":   {401, `{"error":"unauthorized","error_description":"User password needs to be changed"}`, platform.KindSignIn, "the password must be changed", "reset the password", false},
+		"grant type":      {401, `{"error":"invalid_client","error_description":"Unauthorized grant type"}`, platform.KindSignIn, "may not sign in this way", "grant type", false},
+		"not found":       {404, `<html><title>404 no such app</title></html>`, platform.KindAnswer, "no sign-in server", "check api:", true},
+		"page":            {200, `<html><title>secret-in-page</title></html>`, platform.KindAnswer, "gives no token", "check", true},
+		"no token":        {200, `{"token_type":"bearer"}`, platform.KindAnswer, "gives no token", "check", true},
+		"token with line": {200, `{"access_token":"a\nb"}`, platform.KindAnswer, "other characters", "check", true},
+		"out of order":    {500, `{"error":"server_error"}`, platform.KindServer, "out of order", "later", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWire(t)
@@ -264,8 +269,8 @@ func TestSignInRefused(t *testing.T) {
 			if strings.Contains(e.Message, "secret-in-page") || strings.Contains(e.Message, password) {
 				t.Errorf("the message holds what it must not: %s", e.Message)
 			}
-			if e.Status != c.status || MaybeCreated(err) {
-				t.Errorf("got status %d, created %t", e.Status, MaybeCreated(err))
+			if e.Status != c.status || platform.MaybeCreated(err) {
+				t.Errorf("got status %d, created %t", e.Status, platform.MaybeCreated(err))
 			}
 			// A password that was refused must not lock the account.
 			if _, err := client.Spaces(t.Context(), "o"); err == nil {
@@ -313,27 +318,27 @@ func TestWrongClock(t *testing.T) {
 
 func TestNoSignIn(t *testing.T) {
 	_, err := newWire(t).client(Config{API: apiURL}).Spaces(t.Context(), "o")
-	failure(t, err, KindSignIn)
+	failure(t, err, platform.KindSignIn)
 }
 
 func TestDiscovery(t *testing.T) {
 	for name, c := range map[string]struct {
 		api    string
 		root   http.HandlerFunc
-		kind   Kind
+		kind   platform.Kind
 		answer string
 	}{
-		"none":          {"", answer(200, "{}"), KindRequest, `api is ""`},
-		"no URL":        {"https://", answer(200, "{}"), KindRequest, "api is"},
-		"not found":     {apiURL, answer(404, "404 page not found", "Content-Type", "text/plain"), KindNotFound, `"404 page not found"`},
-		"page":          {apiURL, answer(200, "<!DOCTYPE html><html><head><title>Welcome &amp;\n more</title></head></html>", "Content-Type", "text/html"), KindAnswer, `titled "Welcome & more"`},
-		"no links":      {apiURL, answer(200, `{}`), KindAnswer, "neither a login nor a uaa server"},
-		"links of v3":   {apiURL, answer(200, `{"links":{"self":{"href":"https://api.cf.test/v3"}}}`), KindAnswer, "neither a login"},
-		"null":          {apiURL, answer(200, `{"links":{"login":null,"uaa":null}}`), KindAnswer, "neither a login"},
-		"no TLS":        {apiURL, answer(200, `{"links":{"login":{"href":"http://login.cf.test"}}}`), KindAnswer, "without TLS"},
-		"no URL linked": {apiURL, answer(200, `{"links":{"login":{"href":"login"}}}`), KindAnswer, "want a URL"},
-		"redirect":      {apiURL, answer(301, "", "Location", "https://elsewhere.test/?secret"), KindAnswer, `points to "https://elsewhere.test/"`},
-		"empty":         {apiURL, answer(200, ""), KindAnswer, "the answer is empty"},
+		"none":          {"", answer(200, "{}"), platform.KindRequest, `api is ""`},
+		"no URL":        {"https://", answer(200, "{}"), platform.KindRequest, "api is"},
+		"not found":     {apiURL, answer(404, "404 page not found", "Content-Type", "text/plain"), platform.KindNotFound, `"404 page not found"`},
+		"page":          {apiURL, answer(200, "<!DOCTYPE html><html><head><title>Welcome &amp;\n more</title></head></html>", "Content-Type", "text/html"), platform.KindAnswer, `titled "Welcome & more"`},
+		"no links":      {apiURL, answer(200, `{}`), platform.KindAnswer, "neither a login nor a uaa server"},
+		"links of v3":   {apiURL, answer(200, `{"links":{"self":{"href":"https://api.cf.test/v3"}}}`), platform.KindAnswer, "neither a login"},
+		"null":          {apiURL, answer(200, `{"links":{"login":null,"uaa":null}}`), platform.KindAnswer, "neither a login"},
+		"no TLS":        {apiURL, answer(200, `{"links":{"login":{"href":"http://login.cf.test"}}}`), platform.KindAnswer, "without TLS"},
+		"no URL linked": {apiURL, answer(200, `{"links":{"login":{"href":"login"}}}`), platform.KindAnswer, "want a URL"},
+		"redirect":      {apiURL, answer(301, "", "Location", "https://elsewhere.test/?secret"), platform.KindAnswer, `points to "https://elsewhere.test/"`},
+		"empty":         {apiURL, answer(200, ""), platform.KindAnswer, "the answer is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWire(t)
@@ -490,7 +495,7 @@ func TestSessionErrors(t *testing.T) {
 				w.on("POST login.cf.test/oauth/token", answer(401, c.refusal))
 			}
 			_, err := w.client(Config{API: c.api, Home: writeSession(t, c.fields)}).Spaces(t.Context(), "o")
-			if e := failure(t, err, KindSignIn); !strings.Contains(e.Message, c.want) || !strings.Contains(e.Cure, c.cure) {
+			if e := failure(t, err, platform.KindSignIn); !strings.Contains(e.Message, c.want) || !strings.Contains(e.Cure, c.cure) {
 				t.Errorf("got %q, cure %q; want %q", e.Message, e.Cure, c.want)
 			}
 		})
@@ -505,14 +510,14 @@ func TestSessionErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := ReadSession(home)
-			if e := failure(t, err, KindSignIn); !strings.Contains(e.Message, "no JSON") || strings.Contains(e.Message, "abc") {
+			if e := failure(t, err, platform.KindSignIn); !strings.Contains(e.Message, "no JSON") || strings.Contains(e.Message, "abc") {
 				t.Errorf("got %q", e.Message)
 			}
 		})
 	}
 	t.Run("missing", func(t *testing.T) {
 		_, err := ReadSession(t.TempDir())
-		if e := failure(t, err, KindSignIn); !strings.Contains(e.Message, "does not exist") {
+		if e := failure(t, err, platform.KindSignIn); !strings.Contains(e.Message, "does not exist") {
 			t.Errorf("got %q", e.Message)
 		}
 	})

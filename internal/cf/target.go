@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+
+	"iflowtest/internal/platform"
 )
 
 // Resource is a kind of thing on the platform, as messages name it.
@@ -76,7 +78,7 @@ func notFound(kind Resource, name, in string, existing []string, cure string) *N
 
 // Organization finds an organisation by its name, in its exact case (wire/sap.md
 // 3.3). One that is not there is a [*NotFoundError], everything else an
-// [*Error].
+// [*platform.Error].
 func (c *Client) Organization(ctx context.Context, name string) (Organization, error) {
 	doing := fmt.Sprintf("look for organisation %q", name)
 	found, err := all[named](ctx, c, doing, "/v3/organizations", one(url.Values{"names": {filter(name)}}))
@@ -97,7 +99,7 @@ func (c *Client) Organization(ctx context.Context, name string) (Organization, e
 
 // Space finds a space of an organisation by its name, in its exact case
 // (wire/sap.md 3.3). One that is not there is a [*NotFoundError], everything
-// else an [*Error].
+// else an [*platform.Error].
 func (c *Client) Space(ctx context.Context, organization, name string) (Space, error) {
 	doing := fmt.Sprintf("look for space %q", name)
 	found, err := all[named](ctx, c, doing, "/v3/spaces", one(url.Values{"names": {filter(name)}, "organization_guids": {organization}}))
@@ -117,7 +119,7 @@ func (c *Client) Space(ctx context.Context, organization, name string) (Space, e
 }
 
 // Spaces lists the spaces of an organisation by name, those that the user may
-// see (wire/sap.md 3.3). The error is an [*Error].
+// see (wire/sap.md 3.3). The error is an [*platform.Error].
 func (c *Client) Spaces(ctx context.Context, organization string) ([]Space, error) {
 	found, err := c.spaces(ctx, organization)
 	if err != nil {
@@ -130,7 +132,7 @@ func (c *Client) Spaces(ctx context.Context, organization string) ([]Space, erro
 	return spaces, nil
 }
 
-func (c *Client) spaces(ctx context.Context, organization string) ([]named, *Error) {
+func (c *Client) spaces(ctx context.Context, organization string) ([]named, *platform.Error) {
 	return all[named](ctx, c, "list the spaces of the organisation", "/v3/spaces", long(url.Values{"order_by": {"name"}, "organization_guids": {organization}}))
 }
 

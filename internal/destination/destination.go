@@ -16,18 +16,8 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
-)
-
-const (
-	// repeats is how often a request is sent again after 502, 503, 504 or a
-	// broken connection, where it may be sent twice.
-	repeats    = 3
-	backoff    = 250 * time.Millisecond
-	maxBackoff = 30 * time.Second
-	// rateRepeats is how often a request is sent again after 429.
-	rateRepeats = 6
-	rateBackoff = time.Second
 )
 
 // root is the path of the REST API below the uri of the key.
@@ -36,35 +26,37 @@ const root = "/destination-configuration/v1"
 // Client speaks to the destination service with one service key. It is safe
 // for concurrent use; make it with [New].
 type Client struct {
-	http   *httpx.Client
+	sender platform.Sender
 	tokens *oauth.Source
 	key    Key
 }
 
 // New makes a client. Nothing is sent before the first call.
 func New(h *httpx.Client, tokens *oauth.Source, key Key) *Client {
-	return &Client{http: h, tokens: tokens, key: key}
+	sender := platform.Sender{HTTP: h, Patience: platform.Patience{Repeats: 3, Backoff: 250 * time.Millisecond, RateRepeats: 6}}
+	return &Client{sender: sender, tokens: tokens, key: key}
 }
 
 // URL is where the service is: the uri of the key.
 func (c *Client) URL() string { return c.key.URL }
 
-// Create creates a destination of the subaccount. The error is an [*Error], or
-// the *oauth.Error that says why there is no token. A create is not sent twice
-// when its answer is lost: see [MaybeCreated].
+// Create creates a destination of the subaccount. The error is a
+// [*platform.Error], or the *oauth.Error that says why there is no token. A
+// create is not sent twice when its answer is lost: see
+// [platform.MaybeCreated].
 func (c *Client) Create(ctx context.Context, p Properties) error {
 	if err := p.Check(); err != nil {
-		return &Error{Kind: KindRequest, Message: fmt.Sprintf("create the destination %q: %s", p[Name], err)}
+		return &platform.Error{Kind: platform.KindRequest, Message: fmt.Sprintf("create the destination %q: %s", p[Name], err)}
 	}
 	_, err := c.send(ctx, call{
-		method: http.MethodPost, path: "/subaccountDestinations", body: p.fields(),
+		method: http.MethodPost, path: "/subaccountDestinations", body: p.fields(), creates: true,
 		doing: fmt.Sprintf("create the destination %q", p[Name]),
 	})
 	return err
 }
 
 // Get reads a destination of the subaccount. One that is not there is an
-// [*Error] of [KindNotFound].
+// [*platform.Error] of [platform.KindNotFound].
 func (c *Client) Get(ctx context.Context, name string) (Properties, error) {
 	doing := fmt.Sprintf("read the destination %q", name)
 	r, err := c.send(ctx, call{method: http.MethodGet, path: "/subaccountDestinations/" + url.PathEscape(name), repeat: true, doing: doing})
@@ -87,7 +79,7 @@ func (c *Client) Get(ctx context.Context, name string) (Properties, error) {
 }
 
 // Delete deletes a destination of the subaccount. One that is not there is an
-// [*Error] of [KindNotFound].
+// [*platform.Error] of [platform.KindNotFound].
 func (c *Client) Delete(ctx context.Context, name string) error {
 	_, err := c.send(ctx, call{
 		method: http.MethodDelete, path: "/subaccountDestinations/" + url.PathEscape(name), repeat: true,
@@ -153,7 +145,7 @@ func (c *Client) Find(ctx context.Context, name string) (Found, error) {
 		found.Instance = *f.Owner.Instance
 	}
 	for _, t := range f.Tokens {
-		token := Token{Type: t.Type, ExpiresIn: textOf(t.ExpiresIn), Scope: t.Scope, Value: secret.New(name+".token", t.Value), Error: cut(t.Error, maxDetail)}
+		token := Token{Type: t.Type, ExpiresIn: textOf(t.ExpiresIn), Scope: t.Scope, Value: secret.New(name+".token", t.Value), Error: platform.Cut(t.Error, platform.MaxDetail)}
 		if token.Error == "" && t.Value == "" {
 			token.Error = "the destination service gives no token, and does not say why"
 		}

@@ -17,6 +17,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 )
 
 // service answers as wire/sap.md 7 says; it is the transport, so that no socket
@@ -138,7 +139,7 @@ func TestFind(t *testing.T) {
 		if f, err := c.Find(t.Context(), "A"); err != nil || f.Instance != "I" || len(f.Tokens) != 0 {
 			t.Errorf("%+v %v", f, err)
 		}
-		if _, err := c.Find(t.Context(), "A"); !Is(err, KindAnswer) {
+		if _, err := c.Find(t.Context(), "A"); !platform.Is(err, platform.KindAnswer) {
 			t.Errorf("a list is an answer: %v", err)
 		}
 	})
@@ -148,25 +149,25 @@ func TestErrors(t *testing.T) {
 	for _, test := range []struct {
 		answers []string
 		do      func(context.Context, *Client) error
-		kind    Kind
+		kind    platform.Kind
 		text    string
 		sent    int
 		maybe   bool
 	}{
-		{[]string{`409 {"ErrorMessage":"taken"}`}, create, KindNameTaken, `create the destination "A": there is a destination of that name (status 409); the service says "taken"`, 1, false},
-		{[]string{"404 nothing"}, remove, KindNotFound, `delete the destination "A": there is no such destination (status 404); the answer begins "nothing"`, 1, false},
-		{[]string{"401 ", "401 "}, create, KindUnauthorized, "though it is new", 2, false},
-		{[]string{"403 "}, create, KindForbidden, "may not do this (status 403); the answer is empty", 1, false},
-		{[]string{"400 <html><title>Login &amp; more</title>"}, create, KindRefused, `the answer is a page (HTML), titled "Login & more"`, 1, false},
-		{[]string{"lost"}, create, KindNetwork, `create the destination "A": `, 1, true},
-		{[]string{"503 ", "503 "}, create, KindServer, "out of order (status 503)", 1, true},
-		{[]string{"503 ", "lost", "502 ", "504 "}, remove, KindServer, "out of order (status 504)", 4, true},
+		{[]string{`409 {"ErrorMessage":"taken"}`}, create, platform.KindNameTaken, `create the destination "A": there is a destination of that name (status 409); the service says "taken"`, 1, false},
+		{[]string{"404 nothing"}, remove, platform.KindNotFound, `delete the destination "A": there is no such destination (status 404); the answer begins "nothing"`, 1, false},
+		{[]string{"401 ", "401 "}, create, platform.KindUnauthorized, "though it is new", 2, false},
+		{[]string{"403 "}, create, platform.KindForbidden, "may not do this (status 403); the answer is empty", 1, false},
+		{[]string{"400 <html><title>Login &amp; more</title>"}, create, platform.KindRefused, `the answer is a page (HTML), titled "Login & more"`, 1, false},
+		{[]string{"lost"}, create, platform.KindNetwork, `create the destination "A": `, 1, true},
+		{[]string{"503 ", "503 "}, create, platform.KindServer, "out of order (status 503)", 1, true},
+		{[]string{"503 ", "lost", "502 ", "504 "}, remove, platform.KindServer, "out of order (status 504)", 4, false},
 		{[]string{"429 ", "429 ", "201 "}, create, "", "", 3, false},
-		{[]string{"429 ", "429 ", "429 ", "429 ", "429 ", "429 ", "429 "}, create, KindRateLimited, "too many requests", 7, false},
-		{[]string{`200 {"Name":"B","clientSecret":"secret-of-b"}`}, get, KindAnswer, "the answer is JSON of another kind", 1, true},
-		{[]string{`200 {"Name":"A","clientSecret":"secret-of-b`}, get, KindAnswer, `the answer is no JSON, but has the type "application/json"`, 1, true},
-		{nil, func(ctx context.Context, c *Client) error { return c.Create(ctx, Properties{Name: "a b"}) }, KindRequest, "is no name of a destination", 0, false},
-		{nil, func(ctx context.Context, c *Client) error { return c.Create(ctx, Properties{Name: "a"}) }, KindRequest, "the destination has no Type and no URL", 0, false},
+		{[]string{"429 ", "429 ", "429 ", "429 ", "429 ", "429 ", "429 "}, create, platform.KindRateLimited, "too many requests", 7, false},
+		{[]string{`200 {"Name":"B","clientSecret":"secret-of-b"}`}, get, platform.KindAnswer, "the answer is JSON of another kind", 1, false},
+		{[]string{`200 {"Name":"A","clientSecret":"secret-of-b`}, get, platform.KindAnswer, `the answer is no JSON, but has the type "application/json"`, 1, false},
+		{nil, func(ctx context.Context, c *Client) error { return c.Create(ctx, Properties{Name: "a b"}) }, platform.KindRequest, "is no name of a destination", 0, false},
+		{nil, func(ctx context.Context, c *Client) error { return c.Create(ctx, Properties{Name: "a"}) }, platform.KindRequest, "the destination has no Type and no URL", 0, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, c := open(t, test.answers...)
@@ -180,8 +181,8 @@ func TestErrors(t *testing.T) {
 				}
 				return
 			}
-			if !Is(err, test.kind) || !strings.Contains(err.Error(), test.text) || MaybeCreated(err) != test.maybe {
-				t.Errorf("%q: %v (may be created: %v), want %s, %q", test.answers, err, MaybeCreated(err), test.kind, test.text)
+			if !platform.Is(err, test.kind) || !strings.Contains(err.Error(), test.text) || platform.MaybeCreated(err) != test.maybe {
+				t.Errorf("%q: %v (may be created: %v), want %s, %q", test.answers, err, platform.MaybeCreated(err), test.kind, test.text)
 			}
 			if strings.Contains(fmt.Sprint(err), "secret-of") {
 				t.Errorf("a secret: %v", err)

@@ -17,31 +17,21 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
-)
-
-const (
-	// repeats is how often a request is sent again after 502, 503, 504 or a
-	// broken connection; every request here may be sent twice.
-	repeats    = 3
-	backoff    = 250 * time.Millisecond
-	maxBackoff = 30 * time.Second
-	// rateRepeats is how often a request is sent again after 429, which names
-	// no time to wait (wire/sap.md 4.2).
-	rateRepeats = 6
-	rateBackoff = time.Second
+	"iflowtest/internal/platform"
 )
 
 // Client speaks to the entitlements service with one service key. It is safe
 // for concurrent use; make it with [New].
 type Client struct {
-	http   *httpx.Client
+	sender platform.Sender
 	tokens *oauth.Source
 	key    Key
 }
 
 // New makes a client. Nothing is sent before the first call.
 func New(h *httpx.Client, tokens *oauth.Source, key Key) *Client {
-	return &Client{http: h, tokens: tokens, key: key}
+	sender := platform.Sender{HTTP: h, Patience: platform.Patience{Repeats: 3, Backoff: 250 * time.Millisecond, RateRepeats: 6}}
+	return &Client{sender: sender, tokens: tokens, key: key}
 }
 
 // call is one request to the service.
@@ -52,87 +42,26 @@ type call struct {
 }
 
 // send sends a request with an access token, which is renewed once when it is
-// refused. The error is an *Error, or the *oauth.Error of the token.
+// refused. Everything that is sent here can be sent again: a plan that is
+// assigned twice is assigned once. The error is a *platform.Error, or the
+// *oauth.Error of the token.
 func (c *Client) send(ctx context.Context, q call) (*httpx.Response, error) {
 	if c.key.needsUser {
 		return nil, c.key.noToken()
 	}
-	body := ""
+	x := platform.Request{
+		Method: q.method, URL: q.address, Header: http.Header{"Accept": {"application/json"}}, Doing: q.doing, Repeat: true,
+		Authorize: platform.Bearer(c.tokens, c.key.Credential),
+		Judge:     func(r *httpx.Response) *platform.Error { return judge(q.doing, r) },
+	}
 	if q.body != nil {
 		text, err := json.Marshal(q.body)
 		if err != nil {
-			return nil, &Error{Kind: KindRequest, Message: q.doing + ": " + err.Error(), Err: err}
+			return nil, &platform.Error{Kind: platform.KindRequest, Message: q.doing + ": " + err.Error(), Err: err}
 		}
-		body = string(text)
+		x.Body = httpx.TextBody("application/json", string(text))
 	}
-	token, err := c.tokens.Token(ctx, c.key.Credential)
-	if err != nil {
-		return nil, err
-	}
-	renewed := false
-	for {
-		r, err := c.patiently(ctx, q, body, token)
-		if err != nil {
-			return nil, err
-		}
-		if r.Status != http.StatusUnauthorized || renewed {
-			if r.Status/100 != 2 {
-				return nil, judge(q.doing, r)
-			}
-			return r, nil
-		}
-		renewed = true
-		if token, err = c.tokens.Renew(ctx, c.key.Credential, token); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// patiently sends a request until its answer is final. Everything that is sent
-// here can be sent again: a plan that is assigned twice is assigned once.
-func (c *Client) patiently(ctx context.Context, q call, body string, token oauth.Token) (*httpx.Response, error) {
-	header := http.Header{"Accept": {"application/json"}, "Authorization": {token.Header().Reveal()}}
-	var content *httpx.Body
-	if body != "" {
-		content = httpx.TextBody("application/json", body)
-	}
-	failed, busy := 0, 0
-	for {
-		r, err := c.http.Do(ctx, &httpx.Request{Method: q.method, URL: q.address, Header: header, Body: content})
-		var wait time.Duration
-		switch {
-		case err != nil:
-			failure := transport(q.doing, q.method, q.address, err)
-			if failure.Kind != KindNetwork || failed >= repeats {
-				return nil, failure
-			}
-			wait = backoff << failed
-			failed++
-		case isGateway(r.Status) && failed < repeats:
-			wait = min(max(backoff<<failed, asked(r)), maxBackoff)
-			failed++
-		case r.Status == http.StatusTooManyRequests && busy < rateRepeats:
-			wait = max(rateBackoff<<busy, asked(r))
-			busy++
-		default:
-			return r, nil
-		}
-		if end, limited := ctx.Deadline(); limited && time.Until(end) <= wait && err == nil {
-			return r, nil
-		}
-		if ended := httpx.Sleep(ctx, wait); ended != nil {
-			return nil, transport(q.doing+": waiting "+wait.String()+" to ask again", q.method, q.address, httpx.Explain(ended, ctx, q.method, q.address))
-		}
-	}
-}
-
-func asked(r *httpx.Response) time.Duration {
-	wait, _ := httpx.RetryAfter(r.Header, time.Now())
-	return wait
-}
-
-func isGateway(status int) bool {
-	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
+	return c.sender.Send(ctx, x)
 }
 
 // Assignment is a plan that is assigned to a subaccount.
@@ -224,7 +153,7 @@ func (c *Client) read(ctx context.Context, subaccount string) (answer, error) {
 
 // Assignments lists the plans of a service that are assigned to a subaccount,
 // in the platform's order; an empty service means all (wire/sap.md 4.2). The
-// subaccount is named by its GUID. The error is an [*Error], or the
+// subaccount is named by its GUID. The error is an [*platform.Error], or the
 // *oauth.Error that says why there is no token.
 func (c *Client) Assignments(ctx context.Context, subaccount, service string) ([]Assignment, error) {
 	a, err := c.read(ctx, subaccount)

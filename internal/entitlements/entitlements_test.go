@@ -18,6 +18,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -109,9 +110,9 @@ func client(t *testing.T, s *service) *Client {
 	return New(h, oauth.NewSource(h, nil), key)
 }
 
-func failure(t *testing.T, err error, want Kind) *Error {
+func failure(t *testing.T, err error, want platform.Kind) *platform.Error {
 	t.Helper()
-	e, ok := errors.AsType[*Error](err)
+	e, ok := errors.AsType[*platform.Error](err)
 	if !ok {
 		t.Fatalf("got error %v, want one of kind %q", err, want)
 	}
@@ -186,9 +187,9 @@ func TestAssign(t *testing.T) {
 			jobPath: inTurn(answerWith(200, `{"status":"IN_PROGRESS","description":"started"}`), answerWith(503, ""),
 				answerWith(200, `{"status":"IN_PROGRESS"}`, "Retry-After", "3"), answerWith(200, `{"status":"COMPLETED"}`)),
 		}}
-		var seen []Progress
+		var seen []platform.Progress
 		start := time.Now()
-		err := client(t, s).Assign(t.Context(), subaccount, []Plan{{"it-rt", "integration-flow", 0}, {"it-rt", "api", 2}}, func(p Progress) { seen = append(seen, p) })
+		err := client(t, s).Assign(t.Context(), subaccount, []Plan{{"it-rt", "integration-flow", 0}, {"it-rt", "api", 2}}, func(p platform.Progress) { seen = append(seen, p) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +198,7 @@ func TestAssign(t *testing.T) {
 		if s.requests[0].Body != want {
 			t.Errorf("got body %s\nwant %s", s.requests[0].Body, want)
 		}
-		wantSeen := []Progress{
+		wantSeen := []platform.Progress{
 			{State: "IN_PROGRESS", Description: "started", Next: 100 * time.Millisecond},
 			{State: "IN_PROGRESS", Elapsed: 350 * time.Millisecond, Next: 3 * time.Second},
 		}
@@ -215,10 +216,10 @@ func TestAssignWithoutJob(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan   string
 		states []string
-		kind   Kind
+		kind   platform.Kind
 	}{
 		"appears": {"api", []string{`{"assignedServices":[]}`, pending, assignments}, ""},
-		"fails":   {"integration-flow", []string{assignments}, KindFailed},
+		"fails":   {"integration-flow", []string{assignments}, platform.KindFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -248,17 +249,17 @@ func TestAssignAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		plans  []Plan
 		routes map[string]http.HandlerFunc
-		kind   Kind
+		kind   platform.Kind
 		want   string
 	}{
 		"at once":   {one, map[string]http.HandlerFunc{assignPath: answerWith(200, "")}, "", ""},
 		"nothing":   {nil, nil, "", ""},
-		"no plan":   {[]Plan{{Service: "it-rt"}}, nil, KindRequest, "want a service"},
-		"negative":  {[]Plan{{"it-rt", "api", -1}}, nil, KindRequest, "not negative"},
-		"foreign":   {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "https://elsewhere.test/jobs/7?x=1")}, KindAnswer, `"https://elsewhere.test/jobs/7"`},
-		"failed":    {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "/jobs/7"), jobPath: answerWith(200, `{"status":"FAILED","description":"quota exceeded"}`)}, KindFailed, `"quota exceeded"`},
-		"unread":    {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "/jobs/7"), jobPath: answerWith(200, `"x"`)}, KindAnswer, "not what the entitlements service gives"},
-		"forbidden": {one, map[string]http.HandlerFunc{assignPath: answerWith(403, `{"error":{"code":403,"message":"Forbidden"}}`)}, KindForbidden, `"Forbidden" (code 403)`},
+		"no plan":   {[]Plan{{Service: "it-rt"}}, nil, platform.KindRequest, "want a service"},
+		"negative":  {[]Plan{{"it-rt", "api", -1}}, nil, platform.KindRequest, "not negative"},
+		"foreign":   {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "https://elsewhere.test/jobs/7?x=1")}, platform.KindAnswer, `"https://elsewhere.test/jobs/7"`},
+		"failed":    {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "/jobs/7"), jobPath: answerWith(200, `{"status":"FAILED","description":"quota exceeded"}`)}, platform.KindFailed, `"quota exceeded"`},
+		"unread":    {one, map[string]http.HandlerFunc{assignPath: answerWith(202, "7", "Location", "/jobs/7"), jobPath: answerWith(200, `"x"`)}, platform.KindAnswer, "not what the entitlements service gives"},
+		"forbidden": {one, map[string]http.HandlerFunc{assignPath: answerWith(403, `{"error":{"code":403,"message":"Forbidden"}}`)}, platform.KindForbidden, `"Forbidden" (code 403)`},
 		"other service of the key": {one, map[string]http.HandlerFunc{
 			assignPath:                      answerWith(202, "7", "Location", "https://accounts.test/jobs/7"),
 			"GET accounts.test/jobs/7":      answerWith(200, `{"status":"completed"}`),
@@ -284,20 +285,20 @@ func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		status  int
 		body    string
-		kind    Kind
+		kind    platform.Kind
 		message string
 		code    int
 	}{
-		"payload":      {400, `{"error":{"code":11000,"message":"Request payload is invalid","target":"/x","details":[{"code":11001,"message":"subaccountGUID is wrong"}]}}`, KindRefused, `"Request payload is invalid", "subaccountGUID is wrong" (code 11000)`, 11000},
-		"unauthorized": {401, ``, KindUnauthorized, "the answer is empty", 0},
-		"forbidden":    {403, `{"error":{"message":"no"}}`, KindForbidden, `says "no"`, 0},
-		"not found":    {404, `{"error":{"code":20007,"message":"Subaccount not found"}}`, KindNotFound, "Subaccount not found", 20007},
-		"conflict":     {409, `{"error":{"code":20009,"message":"in process"}}`, KindRefused, "in process", 20009},
-		"server":       {500, "<!DOCTYPE html><title>Oh &amp;\n no</title>", KindServer, `titled "Oh & no"`, 0},
-		"page":         {200, "<html><title>Sign in</title>", KindAnswer, `titled "Sign in"`, 0},
-		"other JSON":   {200, `{"links":{}}`, KindAnswer, "not what the entitlements service gives", 0},
-		"redirect":     {302, ``, KindAnswer, "not expected", 0},
-		"teapot":       {418, `short and stout`, KindRefused, "short and stout", 0},
+		"payload":      {400, `{"error":{"code":11000,"message":"Request payload is invalid","target":"/x","details":[{"code":11001,"message":"subaccountGUID is wrong"}]}}`, platform.KindRefused, `"Request payload is invalid", "subaccountGUID is wrong" (code 11000)`, 11000},
+		"unauthorized": {401, ``, platform.KindUnauthorized, "the answer is empty", 0},
+		"forbidden":    {403, `{"error":{"message":"no"}}`, platform.KindForbidden, `says "no"`, 0},
+		"not found":    {404, `{"error":{"code":20007,"message":"Subaccount not found"}}`, platform.KindNotFound, "Subaccount not found", 20007},
+		"conflict":     {409, `{"error":{"code":20009,"message":"in process"}}`, platform.KindRefused, "in process", 20009},
+		"server":       {500, "<!DOCTYPE html><title>Oh &amp;\n no</title>", platform.KindServer, `titled "Oh & no"`, 0},
+		"page":         {200, "<html><title>Sign in</title>", platform.KindAnswer, `titled "Sign in"`, 0},
+		"other JSON":   {200, `{"links":{}}`, platform.KindAnswer, "not what the entitlements service gives", 0},
+		"redirect":     {302, ``, platform.KindAnswer, "not expected", 0},
+		"teapot":       {418, `short and stout`, platform.KindRefused, "short and stout", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &service{routes: map[string]http.HandlerFunc{assignmentsPath: answerWith(c.status, c.body)}}
@@ -341,7 +342,7 @@ func TestRates(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := client(t, s).Assignments(ctx, subaccount, "")
-		if e := failure(t, err, KindRateLimited); e.Code != 11006 || !strings.Contains(e.Detail, "limit") {
+		if e := failure(t, err, platform.KindRateLimited); e.Code != 11006 || !strings.Contains(e.Detail, "limit") {
 			t.Errorf("got %+v", e)
 		}
 		if d := time.Since(start); d != 3*time.Second {
@@ -355,7 +356,7 @@ func TestEnds(t *testing.T) {
 		s := &service{}
 		start := time.Now()
 		_, err := client(t, s).Assignments(t.Context(), subaccount, "")
-		failure(t, err, KindNetwork)
+		failure(t, err, platform.KindNetwork)
 		if d := time.Since(start); d != 1750*time.Millisecond || len(s.requests) != 4 {
 			t.Errorf("gave up after %s and %d requests", d, len(s.requests))
 		}
@@ -367,7 +368,7 @@ func TestEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Minute, errors.New("limit of 10m0s for the step"))
 		defer cancel()
 		err := client(t, s).Assign(ctx, subaccount, []Plan{{Service: "it-rt", Plan: "api"}}, nil)
-		e := failure(t, err, KindTimeout)
+		e := failure(t, err, platform.KindTimeout)
 		if !strings.Contains(e.Message, "still in progress after 10m0s") || !strings.Contains(e.Message, "limit of 10m0s for the step") {
 			t.Errorf("got %q", e.Message)
 		}
@@ -423,7 +424,7 @@ func TestKeyForUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = New(h, oauth.NewSource(h, nil), key).Assignments(t.Context(), subaccount, "")
-	if e := failure(t, err, KindKey); !strings.Contains(e.Cure, "clientCredentials") || len(s.requests) != 0 {
+	if e := failure(t, err, platform.KindKey); !strings.Contains(e.Cure, "clientCredentials") || len(s.requests) != 0 {
 		t.Errorf("got %q after %d requests", e.Cure, len(s.requests))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 	"iflowtest/internal/servicekey"
 )
@@ -31,19 +32,23 @@ type Key struct {
 	needsUser bool
 }
 
-// ParseKey reads a service key, as downloaded from the cockpit or printed by
-// cf or btp (wire/sap.md 4.2). The error says everything that is wrong and holds no value of the
-// key.
+// ParseKey reads a service key, as downloaded from the cockpit or printed by cf
+// or btp (wire/sap.md 4.2): with a client secret, or with a certificate and its
+// key. The error says everything that is wrong and holds no value of the key;
+// the secrets that were read are there with it.
 func ParseKey(name string, data []byte) (Key, error) {
 	parsed, err := servicekey.Parse(name, data)
 	if err != nil {
 		return Key{}, err
 	}
 	k := Key{Name: name, Secrets: parsed.Secrets, needsUser: needsUser(data)}
-	if parsed.ClientSecret.IsZero() {
-		return Key{}, fmt.Errorf("%s: has no client secret; want a key of the service cis with one", name)
+	if err := parsed.Complete(); err != nil {
+		return k, err
 	}
-	k.Credential = oauth.Credential{Name: name, TokenURL: parsed.TokenURL, ClientID: parsed.ClientID, ClientSecret: parsed.ClientSecret}
+	k.Credential = oauth.Credential{
+		Name: name, TokenURL: parsed.TokenURL, ClientID: parsed.ClientID, ClientSecret: parsed.ClientSecret,
+		Certificate: parsed.Certificate, Key: parsed.PrivateKey, ValidUntil: parsed.ValidUntil,
+	}
 	for field, address := range parsed.Endpoints {
 		if origin, err := httpx.Origin(address); err == nil {
 			k.Origins = append(k.Origins, origin)
@@ -55,10 +60,10 @@ func ParseKey(name string, data []byte) (Key, error) {
 	slices.Sort(k.Origins)
 	k.Origins = slices.Compact(k.Origins)
 	if k.URL == "" {
-		return Key{}, fmt.Errorf("%s: has no entitlements_service_url; want a key of the service cis, plan central or central-viewer", name)
+		return k, fmt.Errorf("%s: has no entitlements_service_url; want a key of the service cis, plan central or central-viewer", name)
 	}
 	if _, err := httpx.Origin(k.URL); err != nil {
-		return Key{}, fmt.Errorf("%s: entitlements_service_url is no URL: %w", name, err)
+		return k, fmt.Errorf("%s: entitlements_service_url is no URL: %w", name, err)
 	}
 	return k, nil
 }
@@ -87,9 +92,9 @@ func needsUser(data []byte) bool {
 	return true
 }
 
-func (k Key) noToken() *Error {
-	return &Error{
-		Kind:    KindKey,
+func (k Key) noToken() *platform.Error {
+	return &platform.Error{
+		Kind:    platform.KindKey,
 		Message: fmt.Sprintf("%s: the key is for a sign-in with user and password; want one for client credentials", k.Name),
 		Cure:    `create an instance of the service cis, plan central, with the parameters {"grantType":"clientCredentials"}, and a key of it`,
 	}
