@@ -338,6 +338,28 @@ func TestFaultsOfADeployment(t *testing.T) {
 	})
 }
 
+func TestAWrongClockDeploysAsFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t, sandbox.Options{}).designer()
+		d.fault("clock-skew:seconds=-3600")
+		d.bearer = d.tenant.bearer("api")
+		if a := d.invoke("/http/echo", ""); a.StatusCode != 200 {
+			t.Errorf("a flow from the start: %d", a.StatusCode)
+		}
+		task := d.deploy("Echo")
+		d.send("DELETE", d.URL("control")+"/_sandbox/faults", "")
+		d.fault("clock-skew:seconds=7200")
+		d.bearer = d.tenant.bearer("api")
+		if got := d.task(task); got != "DEPLOYING" {
+			t.Errorf("at once: %s", got)
+		}
+		wait(700)
+		if got := d.task(task) + " " + d.status("Echo"); got != "SUCCESS STARTED" {
+			t.Errorf("later: %s", got)
+		}
+	})
+}
+
 func TestDeployingWhatCannotBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t, sandbox.Options{}).designer()

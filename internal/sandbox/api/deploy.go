@@ -166,8 +166,9 @@ func (a *API) deploy(c *call, d iflow.Deployment) task {
 	if f, ok := a.o.Faults.Take(at, fault.EndpointLate); ok {
 		times.Endpoint += f.Duration
 	}
-	t := task{id: subaccount.NewGUID(), end: a.o.Faults.Now().Add(times.Build)}
-	d.By, d.On = c.caller.Name, t.end
+	t := task{id: subaccount.NewGUID(), end: time.Now().Add(times.Build)}
+	d.By, d.Deployed = c.caller.Name, a.o.Faults.Now().Add(times.Build)
+	d.On = t.end
 	d.Ready = d.On.Add(times.Start)
 	d.Listed = d.Ready.Add(times.Endpoint)
 	if _, ok := a.o.Faults.Take(at, fault.DeployFails); ok {
@@ -195,6 +196,6 @@ func (a *API) serveTask(c *call) {
 	}
 	c.out.Entity(c.w, http.StatusOK, &odata.Entity{
 		Set: "BuildAndDeployStatus", Type: "BuildAndDeployStatus", Key: "TaskId=" + odata.Key(id),
-		Properties: []odata.Property{{Name: "TaskId", Value: id}, {Name: "Status", Value: t.status(a.o.Faults.Now())}},
+		Properties: []odata.Property{{Name: "TaskId", Value: id}, {Name: "Status", Value: t.status(time.Now())}},
 	}, c.query)
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/odata"
@@ -49,7 +50,7 @@ func (c *call) endpoint(row *odata.Entity) {
 
 func (a *API) endpoints() []*odata.Entity {
 	var rows []*odata.Entity
-	now := a.o.Faults.Now()
+	now := time.Now()
 	for _, d := range a.o.Flows.Deployments() {
 		if !d.Lists(now) {
 			continue
@@ -71,7 +72,7 @@ func (a *API) endpoint(d iflow.Deployment, f iflow.Flow) *odata.Entity {
 		Set: "ServiceEndpoints", Type: "ServiceEndpoint", Key: odata.Key(id),
 		Properties: []odata.Property{
 			{Name: "Name", Value: d.ID}, {Name: "Id", Value: id}, {Name: "Title", Value: d.Name}, {Name: "Version", Value: d.Version},
-			{Name: "Summary", Value: ""}, {Name: "Description", Value: ""}, {Name: "LastUpdated", Value: d.On}, {Name: "Protocol", Value: protocol},
+			{Name: "Summary", Value: ""}, {Name: "Description", Value: ""}, {Name: "LastUpdated", Value: d.Deployed}, {Name: "Protocol", Value: protocol},
 			{Name: "EntryPoints", Value: odata.Link{Rows: func() []*odata.Entity { return a.entryPoints(d, f) }}},
 			{Name: "ApiDefinitions", Value: odata.Link{Rows: func() []*odata.Entity { return nil }}},
 		},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/odata"
@@ -33,7 +34,7 @@ func (a *API) runtimeArtifacts(c *call) {
 	}
 	var rows []*odata.Entity
 	for _, d := range a.o.Flows.Deployments() {
-		rows = append(rows, a.runtimeArtifact(d))
+		rows = append(rows, runtimeArtifact(d))
 	}
 	c.list("IntegrationRuntimeArtifacts", rows)
 }
@@ -61,15 +62,15 @@ func (a *API) oneRuntimeArtifact(c *call, id string) {
 		c.unknown("Integration Runtime Artifact", id)
 		return
 	}
-	c.out.Entity(c.w, http.StatusOK, a.runtimeArtifact(d), c.query)
+	c.out.Entity(c.w, http.StatusOK, runtimeArtifact(d), c.query)
 }
 
-func (a *API) runtimeArtifact(d iflow.Deployment) *odata.Entity {
+func runtimeArtifact(d iflow.Deployment) *odata.Entity {
 	return &odata.Entity{
 		Set: "IntegrationRuntimeArtifacts", Type: "IntegrationRuntimeArtifact", Key: odata.Key(d.ID),
 		Properties: []odata.Property{
 			{Name: "Id", Value: d.ID}, {Name: "Version", Value: d.Version}, {Name: "Name", Value: d.Name}, {Name: "Type", Value: d.Type},
-			{Name: "DeployedBy", Value: d.By}, {Name: "DeployedOn", Value: d.On}, {Name: "Status", Value: d.Status(a.o.Faults.Now())},
+			{Name: "DeployedBy", Value: d.By}, {Name: "DeployedOn", Value: d.Deployed}, {Name: "Status", Value: d.Status(time.Now())},
 			{Name: "ErrorInformation", Value: odata.Link{}},
 		},
 	}
@@ -90,7 +91,7 @@ func (a *API) errorInformation(c *call, id string) {
 		c.nowhere()
 		return
 	}
-	if d.Status(a.o.Faults.Now()) != iflow.Failed {
+	if d.Status(time.Now()) != iflow.Failed {
 		c.w.WriteHeader(http.StatusNoContent)
 		return
 	}

@@ -27,6 +27,9 @@ func TestParse(t *testing.T) {
 		{"token-503:part=token-mtls", "token-503:part=token-mtls"},
 		{"certificate-expired:key=mtls,part=runtime", "certificate-expired:part=runtime,key=mtls"},
 		{"log-late:path=/http/*", "log-late:path=/http/*"},
+		{"deploy-fails:name=Order*,count=2", "deploy-fails:count=2,name=Order*"},
+		{"deploy-slow:name=F,seconds=1.5", "deploy-slow:seconds=1.5,name=F"},
+		{"endpoint-late:path=/api/v1/Deploy*", "endpoint-late:path=/api/v1/Deploy*"},
 	} {
 		f, err := Parse(test.text)
 		if err != nil {

@@ -26,14 +26,16 @@ const DefaultVersion = "1.0.0"
 const StopTime = 200 * time.Millisecond
 
 // Deployment is a runtime artifact: what was deployed under an ID, and when it
-// does what. Its times are those of the tenant's clock and known from the
-// start, so that its status needs nobody who changes it.
+// does what. All that is known from the start, so that its status needs nobody
+// who changes it. Its times are those of the real clock, for a tenant whose
+// clock is wrong deploys as fast as any other; only Deployed is by that clock.
 type Deployment struct {
 	ID, Name, Version string
 	// Type is that of the artifact, such as [TypeFlow].
 	Type string
-	// By is who deployed it.
-	By string
+	// By is who deployed it, Deployed when: what the API shows.
+	By       string
+	Deployed time.Time
 	// On is when the runtime takes it over, in the place of one with the same ID.
 	On time.Time
 	// Ready is when it stops being STARTING.
@@ -207,7 +209,7 @@ func (rt *Runtime) Deploy(d Deployment) {
 	if d.Error != "" {
 		d.Flows = nil // nothing is reachable of what does not start
 	}
-	rt.table.Store(newTable(t.with(&d), rt.now()))
+	rt.table.Store(newTable(t.with(&d), time.Now()))
 }
 
 // Undeploy takes away what is deployed under the ID: for [StopTime] it is
@@ -216,7 +218,7 @@ func (rt *Runtime) Deploy(d Deployment) {
 func (rt *Runtime) Undeploy(id string) bool {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	now, t := rt.now(), rt.table.Load()
+	now, t := time.Now(), rt.table.Load()
 	list := slices.Clone(t.deployments)
 	at := slices.IndexFunc(list, func(d *Deployment) bool { return d.ID == id && d.there(now) })
 	if at < 0 {
@@ -237,7 +239,7 @@ func (rt *Runtime) Undeploy(id string) bool {
 
 // Deployments gives what is deployed now, sorted by ID.
 func (rt *Runtime) Deployments() []Deployment {
-	now := rt.now()
+	now := time.Now()
 	var list []Deployment
 	for _, d := range rt.table.Load().deployments {
 		if d.there(now) {
@@ -249,7 +251,7 @@ func (rt *Runtime) Deployments() []Deployment {
 
 // Deployment gives what is deployed now under the ID.
 func (rt *Runtime) Deployment(id string) (Deployment, bool) {
-	now := rt.now()
+	now := time.Now()
 	for _, d := range rt.table.Load().deployments {
 		if d.ID == id && d.there(now) {
 			return *d, true
@@ -281,14 +283,17 @@ func (rt *Runtime) Flow(id string) (Flow, bool) {
 
 // deployAtStart deploys the flows that are there from the start.
 func (rt *Runtime) deployAtStart() {
-	now := rt.now()
+	now, shown := time.Now(), time.Now()
+	if rt.o.Faults != nil {
+		shown = rt.o.Faults.Now()
+	}
 	var list []*Deployment
 	for _, f := range rt.flows {
 		if f.Undeployed {
 			continue
 		}
 		d := &Deployment{
-			ID: f.ID, Name: f.ID, Version: cmp.Or(f.Version, DefaultVersion), Type: TypeFlow, By: "sandbox",
+			ID: f.ID, Name: f.ID, Version: cmp.Or(f.Version, DefaultVersion), Type: TypeFlow, By: "sandbox", Deployed: shown,
 			On: now, Ready: now, Listed: now, Error: f.DeploymentError,
 		}
 		if d.Error == "" {

@@ -139,14 +139,6 @@ func New(o Options) (*Runtime, error) {
 	return rt, nil
 }
 
-// now is the clock of the tenant.
-func (rt *Runtime) now() time.Time {
-	if rt.o.Faults == nil {
-		return time.Now()
-	}
-	return rt.o.Faults.Now()
-}
-
 // Flows gives the flows that are built in and those of the options, deployed
 // or not, sorted by ID.
 func (rt *Runtime) Flows() []Flow { return slices.Clone(rt.flows) }
@@ -186,7 +178,7 @@ func (rt *Runtime) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // without one: 503 while it comes or goes, 404 when there is none
 // (wire/sap.md 5.4).
 func (rt *Runtime) reach(path string) (*Flow, int) {
-	now := rt.now()
+	now := time.Now()
 	p, ok := rt.table.Load().find(path, now)
 	if !ok {
 		return nil, http.StatusNotFound
