@@ -79,6 +79,8 @@ type cleaner struct {
 	alive, dead map[string]bool
 	// seen are the GUIDs that were dealt with.
 	seen map[string]bool
+	// paces are those of the OData APIs.
+	paces paces
 	// destination is the client of the destination service, noDestination why
 	// there is none; both once service is done.
 	service       sync.Once
@@ -88,8 +90,10 @@ type cleaner struct {
 
 // Cleanup removes what killed runs left behind: what the journals of dead runs
 // name, and what carries the label of a run and is past its expiry. Each
-// resource is read again first: name and run must match, and an instance that
-// holds keys or bindings that the run did not make is left. Every resource is
+// resource is read again first: name and run must match, an instance that
+// holds keys or bindings that the run did not make is left, and so is an
+// artifact that was deployed again since. Where Cloud Foundry is not needed, as
+// the journals name artifacts only, an environment without it is fine. Every resource is
 // tried. The error, a *[PlatformError], says why nothing more could be looked
 // for; the report has what was done until then.
 func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport, error) {
@@ -103,10 +107,6 @@ func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport
 			j.release()
 		}
 	}()
-	if c.place, err = p.place(ctx); err != nil {
-		return c.report, err
-	}
-	c.until = time.Now().Add(lookAgain)
 	for _, j := range journals {
 		c.report.Problems = append(c.report.Problems, j.problems...)
 		if !j.alive {
@@ -116,10 +116,16 @@ func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport
 		c.alive[j.run] = true
 		c.report.Alive = append(c.report.Alive, j.run)
 	}
-	for _, j := range journals {
-		if !j.alive && (o.Run == "" || o.Run == j.run) {
-			c.journal(ctx, j)
-		}
+	wanted := slices.DeleteFunc(slices.Clone(journals), func(j *recordedJournal) bool { return j.alive || o.Run != "" && o.Run != j.run })
+	if done := c.integrations(ctx, wanted); done && p.foundry == nil {
+		return c.report, nil
+	}
+	if c.place, err = p.place(ctx); err != nil {
+		return c.report, err
+	}
+	c.until = time.Now().Add(lookAgain)
+	for _, j := range wanted {
+		c.journal(ctx, j)
 	}
 	err = c.labelled(ctx)
 	return c.report, err
@@ -146,15 +152,19 @@ func (c *cleaner) each(n int, do func(i int)) {
 type found struct {
 	entry entry
 	Leftover
-	// stays says that it is not to be removed, for the Reason.
-	stays bool
+	// stays says that it is not to be removed, for the Reason; told that it was
+	// told for the last time.
+	stays, told bool
 }
 
 // journal removes what a dead run names in its journal: keys before instances.
 func (c *cleaner) journal(ctx context.Context, j *recordedJournal) {
 	var list []*found
 	for _, e := range slices.Backward(j.open) {
-		f := &found{entry: e, Leftover: Leftover{Run: j.run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(e.Time))}}
+		if e.ofIntegration() {
+			continue
+		}
+		f := foundIn(j, e)
 		f.stays, f.Reason = c.stays(f)
 		if f.stays {
 			f.Action = Left
@@ -163,8 +173,18 @@ func (c *cleaner) journal(ctx context.Context, j *recordedJournal) {
 		list = append(list, f)
 	}
 	c.removeAll(ctx, list)
+	c.strike(j, list)
+}
+
+// foundIn makes what is found of an entry of a journal.
+func foundIn(j *recordedJournal, e entry) *found {
+	return &found{entry: e, Leftover: Leftover{Run: j.run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(e.Time))}}
+}
+
+// strike takes what is gone out of the journal.
+func (c *cleaner) strike(j *recordedJournal, list []*found) {
 	for _, f := range list {
-		if !c.o.DryRun && (f.Action == Removed || f.Action == WasGone) {
+		if !c.o.DryRun && (f.Action == Removed || f.Action == WasGone || f.told) {
 			if err := j.removed(f.entry); err != nil {
 				f.Reason = "the journal could not be written: " + plainPathError(err).Error()
 			}
@@ -186,10 +206,15 @@ func (c *cleaner) stays(f *found) (stays bool, why string) {
 		return true, "it is at " + e.API + "; choose the environment of that platform with -e"
 	case e.Space != c.place.guid:
 		return true, fmt.Sprintf("it is in the space %s; choose the environment of that space with -e", cmp.Or(e.In, e.Space))
-	case e.Op == opKept && c.o.Run == "" && (c.o.OlderThan == 0 || f.Age < c.o.OlderThan):
+	case c.kept(f):
 		return true, "the run kept it; remove it with --run " + f.Run
 	}
 	return false, ""
+}
+
+// kept reports whether the run kept it, and nobody wants it removed.
+func (c *cleaner) kept(f *found) bool {
+	return f.entry.Op == opKept && c.o.Run == "" && (c.o.OlderThan == 0 || f.Age < c.o.OlderThan)
 }
 
 // removeAll removes resources, the keys first, and reports them in the order

@@ -28,6 +28,17 @@ type Platform struct {
 // Foundry is. Nothing is sent. It reports everything that is wrong; with an
 // error in the list there is no platform. The error is a *[UsageError].
 func OpenPlatform(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Platform, diag.List, error) {
+	return openPlatform(suite, environment, o, true)
+}
+
+// OpenCleanup is [OpenPlatform] for [Platform.Cleanup] only: an environment
+// without Cloud Foundry is no mistake, as the journals may name nothing but
+// artifacts of Cloud Integration.
+func OpenCleanup(suite *scenarios.Suite, environment *scenarios.Environment, o Options) (*Platform, diag.List, error) {
+	return openPlatform(suite, environment, o, false)
+}
+
+func openPlatform(suite *scenarios.Suite, environment *scenarios.Environment, o Options, insist bool) (*Platform, diag.List, error) {
 	c, err := newCompiler(suite, o)
 	if err != nil {
 		return nil, nil, err
@@ -37,7 +48,9 @@ func OpenPlatform(suite *scenarios.Suite, environment *scenarios.Environment, o 
 	if c.chosen != nil {
 		at = c.chosen.Pos
 	}
-	c.foundryTarget(at)
+	if insist || c.chosen != nil && c.chosen.Target.Get("cloud-foundry") != nil {
+		c.foundryTarget(at)
+	}
 	if c.diags.HasErrors() {
 		_ = c.plan.Close()
 		return nil, c.diags, nil
@@ -49,7 +62,9 @@ func OpenPlatform(suite *scenarios.Suite, environment *scenarios.Environment, o 
 	}
 	p := &Platform{o: c.o, http: client, foundry: c.plan.foundry, plan: c.plan, compiler: c}
 	p.tokens = oauth.NewSource(client, c.o.Redactor.AddToken)
-	p.client = newFoundryClient(p.foundry, client, c.o)
+	if p.foundry != nil {
+		p.client = newFoundryClient(p.foundry, client, c.o)
+	}
 	return p, c.diags, nil
 }
 
@@ -71,6 +86,12 @@ func (p *Platform) Space(ctx context.Context) (string, error) {
 }
 
 func (p *Platform) place(ctx context.Context) (location, error) {
+	if p.foundry == nil {
+		return location{}, &PlatformError{Problem: Problem{
+			Type: TypeInvalid, Message: "the environment has no target.cloud-foundry, and the command needs to know where to look",
+			Cure: "give it api, org and space, and a user, or cf-home: true for the session of the cf command line; or use --sandbox",
+		}, Status: ExitInvalid}
+	}
 	found, err := p.foundry.find(ctx, p.client)
 	return found, platformError(ctx, err)
 }

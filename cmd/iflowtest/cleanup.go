@@ -23,7 +23,12 @@ connection: what the journals of dead runs name, and what carries the label of a
 run and is past its expiry, a day after the run began. A run that still works on
 this machine is left alone. Each resource is read again first: its name and run
 must match, and an instance that holds keys or bindings the run did not make is
-left and told.`,
+left and told.
+
+An artifact that a run deployed and was to undeploy is undeployed with the
+credential of the same name in the environment, unless it was deployed again
+since. Parameters of artifacts that a run changed are told, as no journal holds
+their former values; with --run they are told for the last time.`,
 		Example: `  iflowtest cleanup -e dev --dry-run
   iflowtest cleanup -e dev --run k3f9qa
   iflowtest cleanup -e dev --older-than 24h`,
@@ -39,7 +44,7 @@ left and told.`,
 			if o.Journal, err = p.journalFolder(journal); err != nil {
 				return err
 			}
-			platform, stop, err := p.openPlatform(cmd.Context(), g, s)
+			platform, stop, err := p.openWith(cmd.Context(), g, s, runner.OpenCleanup)
 			if err != nil {
 				return err
 			}

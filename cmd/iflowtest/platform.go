@@ -13,6 +13,13 @@ import (
 // sandbox tenant. Call close in the end. Everything that is wrong with the
 // environment is printed.
 func (p *program) openPlatform(ctx context.Context, g *global, s *settings) (platform *runner.Platform, close func(), err error) {
+	return p.openWith(ctx, g, s, runner.OpenPlatform)
+}
+
+// openPlatformWith is one of the runner's functions that open a platform.
+type openPlatformWith = func(*scenarios.Suite, *scenarios.Environment, runner.Options) (*runner.Platform, diag.List, error)
+
+func (p *program) openWith(ctx context.Context, g *global, s *settings, open openPlatformWith) (platform *runner.Platform, close func(), err error) {
 	if g.env == "" && !g.sandbox {
 		return nil, nil, usage("no environment is chosen; choose one with -e, or use --sandbox")
 	}
@@ -31,7 +38,7 @@ func (p *program) openPlatform(ctx context.Context, g *global, s *settings) (pla
 		}
 		close, o.Sandbox = tenant.close, tenant.environment
 	}
-	platform, more, err := runner.OpenPlatform(suite, environment, o)
+	platform, more, err := open(suite, environment, o)
 	if diags = append(diags, more...); len(diags) > 0 {
 		p.diagnostics(diags, suite.Sources, p.color(g, p.err))
 	}
