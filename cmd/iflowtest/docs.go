@@ -206,9 +206,6 @@ func alternative(s scenarios.Shape) scenarios.Shape {
 
 func (m *markdown) kind(k runner.Kind) {
 	m.linef("### %s\n\n%s.", k.Name, strings.ToUpper(k.Summary[:1])+k.Summary[1:])
-	if !k.Supported() {
-		m.linef("\n*This version checks such a step and cannot run it yet.*")
-	}
 	if k.Doc != "" {
 		m.linef("\n%s", k.Doc)
 	}
@@ -290,7 +287,7 @@ func assertionsPage() []byte {
 	m.linef("## Subjects\n")
 	m.table("subject", "value", "meaning", "example")
 	for _, s := range assertions.SubjectDocs() {
-		m.row("`"+s.Name+"`", s.Operand, notYet(s.Doc, s.Supported), "`"+s.Example+"`")
+		m.row("`"+s.Name+"`", s.Operand, s.Doc, "`"+s.Example+"`")
 	}
 	m.linef("\n## Operators\n")
 	m.table("operator", "operand", "meaning", "example")
@@ -300,16 +297,9 @@ func assertionsPage() []byte {
 	m.linef("\n## Captures\n")
 	m.table("source", "value", "meaning", "example")
 	for _, c := range assertions.CaptureDocs() {
-		m.row("`"+c.Name+"`", c.Operand, notYet(c.Doc, c.Supported), "`"+c.Example+"`")
+		m.row("`"+c.Name+"`", c.Operand, c.Doc, "`"+c.Example+"`")
 	}
 	return m.Bytes()
-}
-
-func notYet(doc string, supported bool) string {
-	if supported {
-		return doc
-	}
-	return doc + " (not yet in this version)"
 }
 
 func expressionsPage() []byte {
@@ -352,6 +342,13 @@ const sandboxConfig = `flows:
       - status: 404
         json: {error: "unknown ${request.json.sku}"}
     message-log: {status: COMPLETED, custom-headers: {Sku: "${request.json.sku}"}}
+  - id: PriceUpdate
+    endpoint: /http/price-update
+    deployed: false                             # has a design only, until it is deployed
+    version: 1.0.4
+    deployment-error: the worker has no room    # its deployment ends in ERROR
+    respond: [{status: 202}]
+deployment: {build: 300ms, start: 300ms, endpoint: 1s}
 entitled: {it-rt: [integration-flow, api]}
 users: [{name: auditor, role: space_auditor}]    # space_developer, space_manager, organization_user; password, expired: true
 quota: {organization: 20, space: 10}             # service instances
@@ -389,7 +386,13 @@ The user `+"`tester`"+` and the client `+"`automation`"+`, both with `+"`tester-
 		m.row(f[0], "`"+f[1]+"`", f[2])
 	}
 	m.linef(`
-The authorization server compares client ID and secret as they come; percent-encoded ones in a Basic header need `+"`X-CF-ENCODED-CREDENTIALS: true`"+`, or `+"`xsuaa-compat: false`"+` in the configuration file. The OData API has IntegrationPackages, MessageProcessingLogs, ServiceEndpoints and IntegrationRuntimeArtifacts.
+The authorization server compares client ID and secret as they come; percent-encoded ones in a Basic header need `+"`X-CF-ENCODED-CREDENTIALS: true`"+`, or `+"`xsuaa-compat: false`"+` in the configuration file.
+
+## Design time and deployment
+
+Every flow has a design-time artifact in the package `+"`SandboxFlows`"+`: it can be downloaded, uploaded elsewhere, configured (`+"`Sender_Address`, `Sender_Role`"+`) and deployed. `+"`IntegrationDesigntimeArtifacts`"+` and its siblings for message mappings, script collections and value mappings take uploads, with the errors of the platform for an ID that is there, a Bundle-SymbolicName that changed, or a content that is no artifact.
+An uploaded flow is not run. At its deployment the sandbox reads the HTTPS and SOAP senders of its model, with the parameters as they are configured, and gives it these endpoints, which answer with the message as it came; a flow without such a sender is deployed without an endpoint. Where the sandbox has a flow of that ID, built in or of your own, that flow answers instead. An endpoint another flow has ends the deployment in ERROR with error information that names it.
+A deployment builds for 300 ms (`+"`DEPLOYING`"+`), starts for 300 ms (`+"`STARTING`"+`, requests are answered with 503), and its endpoints are listed a second later; `+"`deployment: {build: 2s, start: 1s, endpoint: 30s}`"+` in the configuration file changes that. What is there at the start is deployed and listed at once, but for flows with `+"`deployed: false`"+`. What is undeployed is `+"`STOPPING`"+` for 200 ms, then 404. `+"`ValidateIntegrationDesigntimeArtifact`"+`, and whatever else is not built, answers 501.
 
 ## Provisioning
 
