@@ -1,7 +1,8 @@
 package api
 
 import (
-	"fmt"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"strconv"
 	"strings"
@@ -93,8 +94,12 @@ func (a *API) log(l *messagelog.Log) *odata.Entity {
 	}
 }
 
-// transaction derives the ID of the transaction, which nothing else needs.
-func transaction(id string) string { return fmt.Sprintf("%.32x", id) }
+// transaction derives the ID of the transaction, which nothing else needs: 32
+// hexadecimal digits.
+func transaction(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:16])
+}
 
 // logPart is what belongs to a log and has an ID of its own.
 type logPart struct {
