@@ -21,9 +21,6 @@ type CaptureDoc struct {
 	Doc string
 	// Example is an entry of capture.
 	Example string
-	// Supported is false for a source that the language has and this version
-	// cannot read yet.
-	Supported bool
 }
 
 // CaptureDocs gives the sources and options of a capture in the order of the
@@ -31,12 +28,12 @@ type CaptureDoc struct {
 func CaptureDocs() []CaptureDoc {
 	var docs []CaptureDoc
 	for _, s := range sources() {
-		docs = append(docs, CaptureDoc{s.name, s.operand, s.doc, s.example, true})
+		docs = append(docs, CaptureDoc{s.name, s.operand, s.doc, s.example})
 	}
 	return append(docs,
-		CaptureDoc{"namespaces", "prefix → URI", "Prefixes for the XPath beside it.", `ticket: {xml: "//o:Ticket", namespaces: {o: "urn:orders"}}`, true},
-		CaptureDoc{"default", "a value", "What the variable is when nothing is found. Without it the step fails.", "ticket: {json: ticket, default: none}", true},
-		CaptureDoc{"secret", "true or false", "The value is a secret: it appears in no output.", `pin: {body: 'PIN: (\d+)', secret: true}`, true},
+		CaptureDoc{"namespaces", "prefix → URI", "Prefixes for the XPath beside it.", `ticket: {xml: "//o:Ticket", namespaces: {o: "urn:orders"}}`},
+		CaptureDoc{"default", "a value", "What the variable is when nothing is found. Without it the step fails.", "ticket: {json: ticket, default: none}"},
+		CaptureDoc{"secret", "true or false", "The value is a secret: it appears in no output.", `pin: {body: 'PIN: (\d+)', secret: true}`},
 	)
 }
 

@@ -19,9 +19,6 @@ type SubjectDoc struct {
 	Doc string
 	// Example is an entry of expect.
 	Example string
-	// Supported is false for a subject that the language has and this version
-	// cannot judge yet.
-	Supported bool
 }
 
 // SubjectDocs gives the subjects in the order of the reference.
@@ -29,7 +26,7 @@ func SubjectDocs() []SubjectDoc {
 	rows := subjects()
 	docs := make([]SubjectDoc, len(rows))
 	for i, r := range rows {
-		docs[i] = SubjectDoc{r.name, r.operand, r.doc, r.example, true}
+		docs[i] = SubjectDoc{r.name, r.operand, r.doc, r.example}
 	}
 	return docs
 }

@@ -247,10 +247,10 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 	c.environment(environment)
 	for _, s := range suite.Scenarios {
 		wanted := (selected == nil || selected(s.Tags)) && (name == nil || name.MatchString(c.nameOf(s))) && c.failed(s)
-		before := c.mark()
+		before := len(c.usage)
 		compiled := c.scenario(s, wanted)
 		if !wanted {
-			c.spare(before)
+			c.usage = c.usage[:before] // it is not in the way of the others
 			continue
 		}
 		c.plan.scenarios = append(c.plan.scenarios, compiled)
@@ -287,19 +287,6 @@ func newCompiler(suite *scenarios.Suite, o Options) (*compiler, error) {
 		found:   make([]bool, len(o.Failed)),
 		plan:    &Plan{o: o, id: newID(), started: time.Now(), sources: suite.Sources, files: files},
 	}, nil
-}
-
-// mark is where a compilation stands before a scenario.
-type mark struct{ diags, usage int }
-
-func (c *compiler) mark() mark { return mark{len(c.diags), len(c.usage)} }
-
-// spare forgets what stands only in the way of running a scenario that was
-// not selected; its mistakes are told all the same.
-func (c *compiler) spare(to mark) {
-	c.usage = c.usage[:to.usage]
-	mistakes := slices.DeleteFunc(slices.Clone(c.diags[to.diags:]), func(d diag.Diagnostic) bool { return d.Code == diag.NotSupported })
-	c.diags = append(c.diags[:to.diags], mistakes...)
 }
 
 // unique leaves out what was told before: several scenarios may include the
@@ -559,12 +546,6 @@ func (p *Plan) values(vars map[string]any, s *scenario, readFile func(string) ([
 		v.ScenarioName = s.name
 	}
 	return v
-}
-
-// notYet reports a part of the language that this version cannot run.
-func (c *compiler) notYet(pos diag.Position, what string) {
-	c.diags = append(c.diags, diag.Errorf(pos, diag.NotSupported, "%s cannot be run yet by this version", what).
-		WithHint("validate checks it; to run the rest, select by --tags, --name or FILE.yaml:LINE, or remove it"))
 }
 
 // steps compiles the steps and the cleanup steps in order; names that a step

@@ -120,13 +120,6 @@ func (c *stepCompiler) body(body *scenarios.Node) {
 	c.hidePasswords(body.Get("auth"))
 	diags := c.kind.Shape.Check(body, c.kind.Name)
 	c.diags = append(c.diags, diags...)
-	if c.kind.compile == nil {
-		if !c.o.Check {
-			c.notYet(c.source.Pos, fmt.Sprintf("the step %q", c.kind.Name))
-		}
-		c.expressions(body)
-		return
-	}
 	if diags.HasErrors() {
 		c.expressions(body)
 		return
@@ -245,9 +238,6 @@ func (c *stepCompiler) convert(n *scenarios.Node) assertions.Node {
 // report turns what the assertions package found into diagnostics.
 func (c *stepCompiler) report(problems []assertions.Problem) {
 	for _, p := range problems {
-		if p.Code == diag.NotSupported && c.o.Check {
-			continue
-		}
 		pos := c.scenarioCompiler.out.at(p.Place)
 		if p.Offset > 0 {
 			pos.Column += p.Offset

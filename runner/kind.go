@@ -34,12 +34,9 @@ type Kind struct {
 	answers bool
 	// title gives the step's default name.
 	title func(body *scenarios.Node) string
-	// compile decodes the body; nil when this version cannot run the kind.
+	// compile decodes the body.
 	compile func(c *stepCompiler, body *scenarios.Node) action
 }
-
-// Supported reports whether this version of the program can run the kind.
-func (k Kind) Supported() bool { return k.compile != nil }
 
 // defaultTimeout is the limit of one attempt of a step that does not wait by
 // nature.

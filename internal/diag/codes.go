@@ -34,7 +34,6 @@ const (
 	MissingEnvironment = "missing-environment-variable"
 	MissingKey         = "missing-key"
 	MissingKind        = "missing-kind"
-	NotSupported       = "not-supported"
 	OutsideRoot        = "outside-root"
 	Separator          = "separator"
 	SeveralBodies      = "several-bodies"
@@ -78,7 +77,6 @@ func Codes() []CodeDoc {
 		{MissingEnvironment, "a variable of the process environment is not set, and the expression has no default"},
 		{MissingKey, "a required key is not there"},
 		{MissingKind, "a step names nothing to do"},
-		{NotSupported, "the language has this, and this version of the program cannot run it yet"},
 		{OutsideRoot, "a path leads outside the project folder"},
 		{Separator, "the cells of a CSV file are separated by semicolons or tabs; they are read all the same"},
 		{SeveralBodies, "a call has more than one body"},
