@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -44,7 +43,7 @@ process environment or a key file that is not there is a warning.`,
 				return p.nothing(plan, f.allowEmpty)
 			}
 			if asJSON {
-				err = writePlanJSON(p.out, plan.Describe())
+				err = writeJSON(p.out, plan.Describe())
 			} else {
 				err = writePlan(p.out, plan.Describe())
 			}
@@ -60,13 +59,6 @@ process environment or a key file that is not there is a warning.`,
 	flags.BoolVar(&strict, "strict", false, "a variable of the process environment that is not set is an error")
 	flags.BoolVar(&asJSON, "json", false, "write the plan as JSON")
 	return cmd
-}
-
-func writePlanJSON(w io.Writer, d runner.Description) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(d)
 }
 
 // writePlan writes the plan for people.
