@@ -253,17 +253,6 @@ func (c *call) nowhere() {
 	c.fail(odata.Errorf(http.StatusNotFound, "Could not find the resource '%s'.", strings.TrimPrefix(c.r.URL.Path, Root+"/")))
 }
 
-// textValue answers with a value as it is, or with 204 when there is none.
-func (c *call) textValue(text string) {
-	if text == "" {
-		c.w.WriteHeader(http.StatusNoContent)
-		return
-	}
-	c.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	c.w.WriteHeader(http.StatusOK)
-	c.w.Write([]byte(text)) // a caller that went away needs no answer
-}
-
 // value answers with something that is no entity.
 func (c *call) value(contentType string, body []byte) {
 	h := c.w.Header()
