@@ -31,10 +31,6 @@ func (c *stepCompiler) artifactParameters(body *scenarios.Node) []parameterValue
 		c.diags = append(c.diags, diag.Errorf(body.Key("configuration").Pos(), diag.InvalidValue, "configuration is what the step deploys the artifact with, and it deploys nothing").
 			WithHint("add deploy: true"))
 	}
-	if len(n.Entries()) == 0 {
-		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.EmptyBlock, "configuration sets no parameter").
-			WithHint("give keys and values, or leave it out"))
-	}
 	var all []parameterValue
 	for _, e := range n.Entries() {
 		c.noExpression(e.Key)

@@ -312,7 +312,8 @@ func (w writer) node(n *scenarios.Node) string {
 	case scenarios.Map:
 		var entries []string
 		for _, e := range n.Entries() {
-			if e.Value.Kind == scenarios.Text && (strings.Contains(e.Key.Text, "secret") || strings.Contains(e.Key.Text, "password")) {
+			name := strings.ToLower(e.Key.Text)
+			if e.Value.Kind == scenarios.Text && (strings.Contains(name, "secret") || strings.Contains(name, "password")) {
 				entries = append(entries, e.Key.Text+": ***")
 				continue
 			}
