@@ -82,6 +82,8 @@ func New(o Options) *API {
 		a.design(f)
 	}
 	a.sets = []set{
+		{"$batch", packagesRead, packagesRead, nil},
+		{"$metadata", packagesRead, packagesRead, nil},
 		{"BuildAndDeployStatus", artifactsDeploy, artifactsDeploy, a.serveTask},
 		{"CustomTagConfigurations", packagesRead, packagesEdit, nil},
 		{"DeployIntegrationDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(integrationFlows())},

@@ -106,8 +106,10 @@ func TestUndeployLeavesWhatIsBeingBuilt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := rig(t)
 		rt.Deploy(after("Echo", StopTime/2, "/http/echo"))
-		if !rt.Undeploy("Echo") || !rt.Undeploy("Echo") || rt.Undeploy("Nope") {
-			t.Errorf("what there is can be undeployed, twice, and nothing else")
+		for i, id := range []string{"Echo", "Echo", "Nope"} {
+			if got := rt.Undeploy(id); got != (id == "Echo") {
+				t.Errorf("undeploy %d of %s: %v", i+1, id, got)
+			}
 		}
 		if d, ok := rt.Deployment("Echo"); !ok || d.Status(time.Now()) != Stopping || d.Lists(time.Now()) {
 			t.Errorf("got %v %+v", ok, d)
