@@ -162,6 +162,34 @@ func TestMessageLogOfAFlowOfOnesOwn(t *testing.T) {
 	})
 }
 
+func TestMessageLogsNameArtifactAndPackage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tn := start(t, sandbox.Options{})
+		d := tn.designer()
+		d.call(201, "POST", "IntegrationPackages", `{"Id":"Mine","Name":"My package"}`)
+		d.call(201, "POST", flowsPath, uploadBody(t, "Uploaded", "Mine", flowZip(t, "Uploaded", "1.0.1", "/uploaded")))
+		d.deploy("Uploaded")
+		wait(2500)
+		for path, want := range map[string]string{
+			"/http/uploaded": "Uploaded, Uploaded of a developer, INTEGRATION_FLOW, Mine, My package",
+			"/http/echo":     "Echo, Echo, INTEGRATION_FLOW, SandboxFlows, Sandbox Flows",
+		} {
+			text := tn.odata("GET", "MessageProcessingLogs('"+tn.call(path, "x")+"')", "", "api").body
+			a := decode[struct {
+				D struct {
+					IntegrationArtifact struct{ ID, Name, Type, PackageID, PackageName string }
+				}
+			}](t, text).D.IntegrationArtifact
+			if got := strings.Join([]string{a.ID, a.Name, a.Type, a.PackageID, a.PackageName}, ", "); got != want {
+				t.Errorf("%s: got %s, want %s", path, got, want)
+			}
+		}
+		if list := rows[logRow](tn, "MessageProcessingLogs?$filter=IntegrationArtifact/PackageId+eq+'Mine'+and+IntegrationArtifact/Name+eq+'Uploaded+of+a+developer'"); len(list) != 1 {
+			t.Errorf("by package: %+v", list)
+		}
+	})
+}
+
 func TestMessageLogsAreSearched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := start(t, sandbox.Options{})

@@ -33,7 +33,7 @@ func (r *logRow) Property(path string) (any, bool) {
 		return r.l.Correlation, true
 	case "ApplicationMessageId":
 		return application(r.l), true
-	case "IntegrationFlowName", "IntegrationArtifact/Id", "IntegrationArtifact/Name":
+	case "IntegrationFlowName", "IntegrationArtifact/Id":
 		return r.l.Flow, true
 	case "Status", "CustomStatus":
 		return r.l.Status, true
@@ -70,10 +70,7 @@ func (a *API) log(l *messagelog.Log) *odata.Entity {
 			{Name: "Sender", Value: nil}, {Name: "Receiver", Value: nil},
 			{Name: "IntegrationFlowName", Value: l.Flow}, {Name: "Status", Value: l.Status},
 			{Name: "AlternateWebLink", Value: a.o.Origin() + "/shell/monitoring/Messages/" + url.PathEscape(`{"identifier":"`+l.ID+`"}`)},
-			{Name: "IntegrationArtifact", Value: &odata.Entity{Type: "IntegrationArtifact", Properties: []odata.Property{
-				{Name: "Id", Value: l.Flow}, {Name: "Name", Value: l.Flow}, {Name: "Type", Value: "INTEGRATION_FLOW"},
-				{Name: "PackageId", Value: FlowPackage}, {Name: "PackageName", Value: "Sandbox Flows"},
-			}}},
+			{Name: "IntegrationArtifact", Value: a.artifactOf(l)},
 			{Name: "LogLevel", Value: "INFO"}, {Name: "CustomStatus", Value: l.Status}, {Name: "ArchivingStatus", Value: "NOT_RELEVANT"},
 			{Name: "ArchivingSenderChannelMessages", Value: false}, {Name: "ArchivingReceiverChannelMessages", Value: false},
 			{Name: "ArchivingLogAttachments", Value: false}, {Name: "ArchivingPersistedMessages", Value: false},
@@ -92,6 +89,23 @@ func (a *API) log(l *messagelog.Log) *odata.Entity {
 			{Name: "Runs", Value: entities(a.runs, l)},
 		},
 	}
+}
+
+// artifactOf names the artifact of a log, and the package it is in, or, when
+// its design is there no more, the one every flow of the sandbox begins in.
+func (a *API) artifactOf(l *messagelog.Log) *odata.Entity {
+	name, in := l.Flow, FlowPackage
+	if x, ok := a.artifacts.get(integrationFlows(), l.Flow); ok {
+		name, in = x.name, x.packageID
+	}
+	title := in
+	if p, ok := a.packages.get(in); ok {
+		title = p.Name
+	}
+	return &odata.Entity{Type: "IntegrationArtifact", Properties: []odata.Property{
+		{Name: "Id", Value: l.Flow}, {Name: "Name", Value: name}, {Name: "Type", Value: "INTEGRATION_FLOW"},
+		{Name: "PackageId", Value: in}, {Name: "PackageName", Value: title},
+	}}
 }
 
 // transaction derives the ID of the transaction, which nothing else needs: 32
