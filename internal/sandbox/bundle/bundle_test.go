@@ -110,30 +110,45 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// lines gives numbered lines.
+func lines(prefix string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%s%d=x\n", prefix, i)
+	}
+	return b.String()
+}
+
+const someSender = `<messageFlow><property><key>ComponentType</key><value>HTTPS</value></property><property><key>urlPath</key><value>/a</value></property><property><key>direction</key><value>Sender</value></property></messageFlow>`
+
 func TestReadSaysWhatIsWrong(t *testing.T) {
 	good := []string{manifestPath, "Bundle-SymbolicName: F\n"}
 	many := slices.Clone(good)
 	for i := range MaxMembers {
 		many = append(many, fmt.Sprint(i), "")
 	}
+	half := "<a>" + strings.Repeat(" ", maxText/2) + "</a>"
 	for name, test := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"nothing":        {nil, "not a zip archive"},
-		"a text":         {[]byte("PK no zip"), "not a zip archive"},
-		"no manifest":    {zipOf(t, "a", "b"), "has no META-INF/MANIFEST.MF"},
-		"no name":        {zipOf(t, manifestPath, "Bundle-Name: F\n\nBundle-SymbolicName: F\n"), "has no Bundle-SymbolicName"},
-		"version":        {zipOf(t, manifestPath, "Bundle-SymbolicName: F\nBundle-Version: one\n"), `Bundle-Version "one"`},
-		"twice":          {zipOf(t, append(good, good...)...), `"META-INF/MANIFEST.MF" is there twice`},
-		"out":            {zipOf(t, append(good, "../../etc/x", "")...), "leads out of the archive"},
-		"absolute":       {zipOf(t, append(good, "/etc/x", "")...), "leads out of the archive"},
-		"members":        {zipOf(t, many...), "at most 5000 are taken"},
-		"model":          {zipOf(t, append(good, modelPath+"F.iflw", "<a><b></a>")...), "F.iflw is not well-formed XML"},
-		"entities":       {zipOf(t, append(good, modelPath+"F.iflw", `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`)...), "has a DOCTYPE"},
-		"nested":         {zipOf(t, append(good, modelPath+"F.iflw", strings.Repeat("<a>", 300))...), "nested deeper than 200"},
-		"definitions":    {zipOf(t, append(good, definitionsPath, "<parameters>")...), "parameters.propdef is not well-formed XML"},
-		"large manifest": {zipOf(t, manifestPath, strings.Repeat("x", maxText+1)), "larger than 16 MB"},
+		"nothing":         {nil, "not a zip archive"},
+		"a text":          {[]byte("PK no zip"), "not a zip archive"},
+		"no manifest":     {zipOf(t, "a", "b"), "has no META-INF/MANIFEST.MF"},
+		"no name":         {zipOf(t, manifestPath, "Bundle-Name: F\n\nBundle-SymbolicName: F\n"), "has no Bundle-SymbolicName"},
+		"version":         {zipOf(t, manifestPath, "Bundle-SymbolicName: F\nBundle-Version: one\n"), `Bundle-Version "one"`},
+		"twice":           {zipOf(t, append(good, good...)...), `"META-INF/MANIFEST.MF" is there twice`},
+		"out":             {zipOf(t, append(good, "../../etc/x", "")...), "leads out of the archive"},
+		"absolute":        {zipOf(t, append(good, "/etc/x", "")...), "leads out of the archive"},
+		"members":         {zipOf(t, many...), "at most 5000 are taken"},
+		"model":           {zipOf(t, append(good, modelPath+"F.iflw", "<a><b></a>")...), "F.iflw is not well-formed XML"},
+		"entities":        {zipOf(t, append(good, modelPath+"F.iflw", `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`)...), "has a DOCTYPE"},
+		"nested":          {zipOf(t, append(good, modelPath+"F.iflw", strings.Repeat("<a>", 300))...), "nested deeper than 200"},
+		"definitions":     {zipOf(t, append(good, definitionsPath, "<parameters>")...), "parameters.propdef is not well-formed XML"},
+		"many parameters": {zipOf(t, append(good, parametersPath, lines("p", maxParameters+1))...), "more than 2000 parameters"},
+		"many senders":    {zipOf(t, append(good, modelPath+"F.iflw", "<a>"+strings.Repeat(someSender, maxSenders+1)+"</a>")...), "more than 100 senders"},
+		"large model":     {zipOf(t, append(good, modelPath+"A.iflw", half, modelPath+"B.iflw", half)...), "the model is larger than 16 MB"},
+		"large manifest":  {zipOf(t, manifestPath, strings.Repeat("x", maxText+1)), "larger than 16 MB"},
 	} {
 		if _, err := Read(test.data); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %q", name, err, test.want)

@@ -63,9 +63,13 @@ func (s Sender) Resolve(values map[string]string) (resolved Sender, missing []st
 
 // model reads the senders of the models of the bundle.
 func (b *Bundle) model(members map[string]*zip.File) error {
+	size := uint64(0)
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !strings.HasPrefix(name, modelPath) || !strings.HasSuffix(name, ".iflw") {
 			continue
+		}
+		if size += members[name].UncompressedSize64; size > maxText {
+			return fmt.Errorf("the model is larger than %d MB", maxText>>20)
 		}
 		source, err := text(members, name)
 		if err != nil {

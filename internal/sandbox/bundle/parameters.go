@@ -2,8 +2,10 @@ package bundle
 
 import (
 	"archive/zip"
+	"cmp"
 	"encoding/xml"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,21 +26,17 @@ func (b *Bundle) parameters(members map[string]*zip.File) error {
 	if err != nil {
 		return err
 	}
+	// As in a file of Java's, the last of several counts.
+	values := map[string]string{}
 	for _, p := range properties(source) {
-		if p.Type = types[p.Key]; p.Type == "" {
-			p.Type = defaultType
-		}
-		// As in a file of Java's, the last of several counts.
-		if at := slices.IndexFunc(b.Parameters, func(o Parameter) bool { return o.Key == p.Key }); at >= 0 {
-			b.Parameters[at] = p
-			continue
-		}
-		b.Parameters = append(b.Parameters, p)
-		if len(b.Parameters) > maxParameters {
-			return errors.New(parametersPath + " has more than " + strconv.Itoa(maxParameters) + " parameters")
-		}
+		values[p.Key] = p.Value
 	}
-	slices.SortFunc(b.Parameters, func(x, y Parameter) int { return strings.Compare(x.Key, y.Key) })
+	if len(values) > maxParameters {
+		return errors.New(parametersPath + " has more than " + strconv.Itoa(maxParameters) + " parameters")
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		b.Parameters = append(b.Parameters, Parameter{key, values[key], cmp.Or(types[key], defaultType)})
+	}
 	return nil
 }
 
