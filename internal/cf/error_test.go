@@ -130,18 +130,6 @@ func TestForeignAnswers(t *testing.T) {
 	}
 }
 
-func TestCut(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		n    int
-		want string
-	}{{"abc", 3, "abc"}, {"abcd", 3, "abc…"}, {"üöä", 3, "üöä"}, {"üöäß", 3, "üöä…"}, {"", 0, ""}} {
-		if got := platform.Cut(c.text, c.n); got != c.want {
-			t.Errorf("platform.Cut(%q, %d) gives %q, want %q", c.text, c.n, got, c.want)
-		}
-	}
-}
-
 func TestWarnings(t *testing.T) {
 	w := newWire(t)
 	w.on("GET api.cf.test/v3/spaces", answer(200, list(""),

@@ -88,7 +88,9 @@ type Request struct {
 // a success, or the error says why not; it is an [*Error], or what Authorize
 // gave.
 func (s *Sender) Send(ctx context.Context, q Request) (*httpx.Response, error) {
-	q.Header = q.Header.Clone()
+	if q.Header = q.Header.Clone(); q.Header == nil {
+		q.Header = http.Header{}
+	}
 	for refused := false; ; refused = true {
 		if q.Authorize != nil {
 			authorization, err := q.Authorize(ctx, refused)
