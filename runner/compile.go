@@ -358,6 +358,8 @@ type scenarioCompiler struct {
 	// scenario.
 	tidy []*step
 	rows *scenarios.Rows
+	// computed are the files whose paths are computed.
+	computed []computedFile
 	// usesRow says that some expression uses the data row, rowFile is the
 	// file of --data when it holds here.
 	usesRow bool
@@ -392,6 +394,7 @@ func (c *compiler) scenario(s *scenarios.Scenario, wanted bool) *scenario {
 		sc.rows, sc.out.rows, sc.out.units = nil, nil, 1
 	}
 	sc.selectRows()
+	sc.computedFiles()
 	return sc.out
 }
 

@@ -171,6 +171,7 @@ func (c *stepCompiler) expectations() {
 	var problems []assertions.Problem
 	c.out.expect, problems = assertions.Compile(c.node(c.source.Expect), o)
 	c.report(problems)
+	c.expectLater(c.out.expect, o)
 	if c.source.Capture == nil {
 		return
 	}
@@ -237,16 +238,22 @@ func (c *stepCompiler) convert(n *scenarios.Node) assertions.Node {
 
 // report turns what the assertions package found into diagnostics.
 func (c *stepCompiler) report(problems []assertions.Problem) {
+	c.diags = append(c.diags, c.diagnostics(problems)...)
+}
+
+func (c *scenarioCompiler) diagnostics(problems []assertions.Problem) diag.List {
+	var l diag.List
 	for _, p := range problems {
-		pos := c.scenarioCompiler.out.at(p.Place)
+		pos := c.out.at(p.Place)
 		if p.Offset > 0 {
 			pos.Column += p.Offset
 		}
 		if p.Width > 0 {
 			pos.Width = p.Width
 		}
-		c.diags = append(c.diags, diag.Diagnostic{Severity: diag.Error, Pos: pos, Code: p.Code, Message: p.Message, Hints: p.Hints})
+		l = append(l, diag.Diagnostic{Severity: diag.Error, Pos: pos, Code: p.Code, Message: p.Message, Hints: p.Hints})
 	}
+	return l
 }
 
 // waiting compiles retry and poll.
@@ -285,11 +292,13 @@ func (c *stepCompiler) polling(n *scenarios.Node) *polling {
 	var problems []assertions.Problem
 	p.until, problems = assertions.Compile(c.node(n.Get("until")), o)
 	c.report(problems)
+	c.expectLater(p.until, o)
 	if block := n.Get("abort-if"); block != nil {
 		p.place = c.place(n.Key("abort-if").Pos())
 		o.Default2xx = false
 		p.abortIf, problems = assertions.Compile(c.node(block), o)
 		c.report(problems)
+		c.expectLater(p.abortIf, o)
 	}
 	c.checkPoll(n, p)
 	return p

@@ -316,6 +316,10 @@ func (c *stepCompiler) parameters(body *scenarios.Node) parameters {
 	p.file = c.template(file, c.scope)
 	path, ok := p.file.Constant()
 	if !ok {
+		c.payloadLater(p.file, file.Pos(), func(data []byte, path string) error {
+			_, problem := jsonObject(data, path)
+			return problem
+		})
 		return p
 	}
 	data, err := c.plan.files.ReadFile(c.file.path, textOf(path))

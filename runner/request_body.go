@@ -103,6 +103,7 @@ func (c *stepCompiler) compileBody(kind string, n *scenarios.Node) *requestBody 
 func (c *stepCompiler) checkPayload(t *expression.Template, n *scenarios.Node) {
 	fixed, ok := t.Constant()
 	if !ok {
+		c.payloadLater(t, n.Pos(), nil)
 		return
 	}
 	f, err := c.plan.files.OpenRelative(c.file.path, textOf(fixed))

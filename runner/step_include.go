@@ -419,6 +419,7 @@ func (c *stepCompiler) compileShared(file *scenarios.Included, params []variable
 	}
 	sub.credentials()
 	sub.steps()
+	sub.computedFiles()
 	sh := &shared{scenario: sub.out, done: make(chan struct{})}
 	for name := range sub.later {
 		sh.captures = append(sh.captures, name)
