@@ -25,7 +25,7 @@ func (c *call) navigate(e *odata.Entity, rest []odata.Segment) {
 	}
 	step, rest := rest[0], rest[1:]
 	if step.Name == "$value" && step.Keys == nil && len(rest) == 0 && e.Content != nil {
-		c.content(e)
+		c.value(e.Media, e.Content())
 		return
 	}
 	link, ok := e.Link(step.Name)
@@ -67,15 +67,6 @@ func (c *call) among(rows []*odata.Entity, step odata.Segment, rest []odata.Segm
 		}
 	}
 	c.unknown(step.Name, key)
-}
-
-// content answers with what an entity stands for.
-func (c *call) content(e *odata.Entity) {
-	body := e.Content()
-	c.w.Header().Set("Content-Type", e.Media)
-	c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	c.w.WriteHeader(http.StatusOK)
-	c.w.Write(body) // a caller that went away needs no answer
 }
 
 // isCount reports whether the rest of a path asks how many there are.
