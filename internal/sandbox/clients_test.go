@@ -719,8 +719,8 @@ func TestUndeployWhileStopping(t *testing.T) {
 			if got := runtime(); got != "STOPPING" {
 				t.Errorf("while it stops: %s", got)
 			}
+			time.Sleep(iflow.StopTime / 2) // counted from the first
 		}
-		time.Sleep(iflow.StopTime)
 		if got := runtime(); got != "NOT_DEPLOYED" {
 			t.Errorf("afterwards: %s", got)
 		}

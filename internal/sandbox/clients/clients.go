@@ -63,15 +63,15 @@ type Front struct {
 }
 
 // Listen starts a front on a free port of loopback. The names are hosts in
-// lower case without a port; each leads to the origin of a part, such as
-// http://127.0.0.1:8791.
+// lower case without a port; each leads to the origin of a part that speaks
+// HTTP, such as http://127.0.0.1:8791.
 func Listen(names map[string]string) (*Front, error) {
 	f := &Front{names: map[string]*url.URL{}}
 	certificates := map[string]*tls.Certificate{}
 	authority := &subaccount.Subaccount{} // for its authority alone
 	for name, origin := range names {
 		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" {
+		if err != nil || u.Scheme != "http" || u.Host == "" {
 			return nil, fmt.Errorf("origin %q of %s: want a URL such as http://127.0.0.1:8791", origin, name)
 		}
 		if certificates[name], err = authority.ServerCertificate(name); err != nil {

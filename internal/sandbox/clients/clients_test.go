@@ -143,8 +143,10 @@ func TestFrontRefuses(t *testing.T) {
 	if seen := f.Requests(); len(seen) != 0 {
 		t.Errorf("kept %v", seen)
 	}
-	if _, err := clients.Listen(map[string]string{apiHost: "127.0.0.1:80"}); err == nil {
-		t.Error("an origin that is no URL was taken")
+	for _, origin := range []string{"127.0.0.1:80", "https://127.0.0.1:80", "http:", ""} {
+		if _, err := clients.Listen(map[string]string{apiHost: origin}); err == nil {
+			t.Errorf("the origin %q was taken", origin)
+		}
 	}
 }
 

@@ -1,0 +1,3 @@
+def plant(id) {
+    return id
+}
