@@ -31,8 +31,8 @@ func messageLogKind() Kind {
 			"ID, an application message ID, or an artifact, whose newest log since the scenario began is taken, by the clock of the\n" +
 			"tenant; one that a step looked at before the latest call does not count. Of several logs with one correlation ID the newest is taken.\n" +
 			"In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
-			"with a final status. Another one than `wait-for` fails the step, and the failure holds the error information. A log that\n" +
-			"never comes is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
+			"with a final status, which PROCESSING and RETRY are not. Another one than `wait-for` fails the step, and the failure\n" +
+			"holds the error information. A log that never comes, or never ends, is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
 			"none); paths that begin with `CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
 			{Name: byID, Shape: text(), Doc: "a message ID"},
@@ -153,6 +153,8 @@ type awaited struct {
 	seen  cpi.MessageLog
 	count int
 	looks int
+	// reason is why the platform tries again, as far as it says so.
+	reason string
 	// hint is what may be wrong with an artifact that has no log.
 	hint string
 }
@@ -196,7 +198,22 @@ func (w *awaited) look(ctx context.Context) (over bool, err error) {
 		return false, nil
 	}
 	w.seen = log
-	return log.Status == w.status || cpi.IsFinal(log.Status), nil
+	if log.Status == w.status || cpi.IsFinal(log.Status) {
+		return true, nil
+	}
+	if log.Status == cpi.Retry && w.reason == "" {
+		w.explain(ctx)
+	}
+	return false, nil
+}
+
+// explain reads why the platform tries again.
+func (w *awaited) explain(ctx context.Context) {
+	last := w.api.last
+	defer func() { w.api.last = last }()
+	if text, err := w.api.MessageError(ctx, w.seen.ID); err == nil {
+		w.reason = firstLine(w.x.errorLines(text))
+	}
 }
 
 // find gives the log, when there is one. An artifact's log that was found once
@@ -264,7 +281,7 @@ func (w *awaited) missed() string {
 	if w.seen.ID == "" {
 		return fmt.Sprintf("there is no %s after %s", w.sought(), looks(w.looks))
 	}
-	return fmt.Sprintf("the %s is still %s after %s, and %s is wanted", w.sought(), w.seen.Status, looks(w.looks), w.status)
+	return fmt.Sprintf("the %s is still %s after %s, and %s is wanted%s", w.sought(), w.seen.Status, looks(w.looks), w.status, w.reason)
 }
 
 func (w *awaited) cure() string {

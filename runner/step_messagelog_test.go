@@ -155,7 +155,7 @@ func TestMessageLogStatuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for status, want := range map[string]string{
 			"COMPLETED":  "pass m",
-			"RETRY":      "fail m: message log A: want COMPLETED, got RETRY: connection refused",
+			"RETRY":      `error m: timeout: the step timeout of 2m is up: the message log with the message ID "A" is still RETRY after some looks, and COMPLETED is wanted: connection refused`,
 			"ESCALATED":  "fail m: message log A: want COMPLETED, got ESCALATED: connection refused",
 			"CANCELLED":  "fail m: message log A: want COMPLETED, got CANCELLED: connection refused",
 			"DISCARDED":  "fail m: message log A: want COMPLETED, got DISCARDED: connection refused",

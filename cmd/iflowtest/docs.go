@@ -341,7 +341,12 @@ const sandboxConfig = `flows:
         delay: 40ms
       - status: 404
         json: {error: "unknown ${request.json.sku}"}
-    message-log: {status: COMPLETED, custom-headers: {Sku: "${request.json.sku}"}}
+    message-log:
+      status: COMPLETED
+      course: [{status: RETRY, for: 500ms}]     # what it is before
+      custom-headers: {Sku: "${request.json.sku}"}
+      adapter-attributes: {Address: "${request.path}"}
+      attachments: [{name: request, content-type: application/json, body: "${request.body}"}]
   - id: PriceUpdate
     endpoint: /http/price-update
     deployed: false                             # has a design only, until it is deployed
@@ -393,6 +398,11 @@ The authorization server compares client ID and secret as they come; percent-enc
 Every flow has a design-time artifact in the package `+"`SandboxFlows`"+`: it can be downloaded, uploaded elsewhere, configured (`+"`Sender_Address`, `Sender_Role`"+`) and deployed. `+"`IntegrationDesigntimeArtifacts`"+` and its siblings for message mappings, script collections and value mappings take uploads, with the errors of the platform for an ID that is there, a Bundle-SymbolicName that changed, or a content that is no artifact.
 An uploaded flow is not run. At its deployment the sandbox reads the HTTPS and SOAP senders of its model, with the parameters as they are configured, and gives it these endpoints, which answer with the message as it came; a flow without such a sender is deployed without an endpoint. Where the sandbox has a flow of that ID, built in or of your own, that flow answers instead. An endpoint another flow has ends the deployment in ERROR with error information that names it.
 A deployment builds for 300 ms (`+"`DEPLOYING`"+`), starts for 300 ms (`+"`STARTING`"+`, requests are answered with 503), and its endpoints are listed a second later; `+"`deployment: {build: 2s, start: 1s, endpoint: 30s}`"+` in the configuration file changes that. What is there at the start is deployed and listed at once, but for flows with `+"`deployed: false`"+`. What is undeployed is `+"`STOPPING`"+` for 200 ms, then 404. `+"`ValidateIntegrationDesigntimeArtifact`"+`, and whatever else is not built, answers 501.
+
+## Message logs and security content
+
+A message log appears about 100 ms after the call (the fault `+"`log-late`"+` makes it later) and leads to its error information, custom headers, adapter attributes and attachments; OrderIntake, OrderIntakeXml and Broken attach what they got. `+"`message-log`"+` of a flow of your own says `+"`status`, `processing`"+` (how long it goes on after its answer), `+"`course`, `error`, `custom-headers`, `adapter-attributes`"+` and `+"`attachments`"+` (with `+"`body`, `json` or `xml`"+`). `+"`$filter`, `$orderby`, `$top`, `$skip`, `$inlinecount`, `$expand`, `filterCustomHeaderProperties`"+` and the set `+"`MessageProcessingLogCustomHeaderProperties`"+` search them. The newest 1,000 logs of each flow are kept, and 64 MiB of attachments.
+`+"`KeystoreEntries`"+` lists the certificates of the tenant, `+"`UserCredentials`"+` takes and gives user credentials, without their passwords.
 
 ## Provisioning
 

@@ -20,10 +20,11 @@ const (
 	Abandoned  = "ABANDONED"
 )
 
-// IsFinal reports whether a log with the status waits for nothing but a repeat:
-// every known status but PROCESSING (wire/sap.md 6.2).
+// IsFinal reports whether the processing is over: every known status but
+// PROCESSING, and RETRY, with which the platform itself tries again (SAP Help,
+// Message Status; wire/sap.md 6.2).
 func IsFinal(status string) bool {
-	return slices.Contains([]string{Completed, Retry, Escalated, Erroneous, Cancelled, Discarded, Abandoned}, status)
+	return slices.Contains([]string{Completed, Escalated, Erroneous, Cancelled, Discarded, Abandoned}, status)
 }
 
 // MessageLog is a message processing log (wire/sap.md 6.2).

@@ -101,7 +101,8 @@ type state struct {
 		Plans []string `json:"it-rt"`
 	} `json:"entitlements"`
 	API struct {
-		Packages []api.Package `json:"packages"`
+		Packages    []api.Package `json:"packages"`
+		Credentials []string      `json:"user-credentials"`
 	} `json:"api"`
 	Destination struct {
 		Subaccount []string `json:"subaccount"`
@@ -158,7 +159,7 @@ func (t *Tenant) state() state {
 		}
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
-	s.API.Packages = t.api.Packages()
+	s.API.Packages, s.API.Credentials = t.api.Packages(), t.api.Credentials()
 	s.Destination.Subaccount, s.Destination.Instance = t.destinations.Names()
 	return s
 }
