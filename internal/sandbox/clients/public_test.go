@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -196,9 +197,63 @@ func runFlashpipe(t *testing.T, s *server, program string, basic bool) {
 	c.do(false, "deploy", "--artifact-ids", "Missing", "--delay-length", "1")
 	c.common = append(known, signIn("nobodys")...)
 	c.do(false, "deploy", "--artifact-ids", "StockTransfer", "--delay-length", "1")
+	conversations := recorded(t, "flashpipe.txt")
 	for _, r := range s.front.Requests() {
-		t.Logf("%s %s %s %d", r.Method, r.Host, r.Target, r.Status)
+		if sent := shapeOf(r); !conversations[sent] {
+			t.Errorf("no conversation of testdata/clients/flashpipe.txt has the request\n%s", sent)
+		}
 	}
+}
+
+// shapeOf gives a request without what differs from run to run.
+func shapeOf(r clients.Request) string {
+	lines := []string{r.Method + " " + r.Target}
+	for name, values := range r.Header {
+		lines = append(lines, shapeOfHeader(name, strings.Join(values, ", ")))
+	}
+	slices.Sort(lines[1:])
+	return strings.Join(lines, "\n")
+}
+
+// shapeOfHeader leaves lengths, secrets and the version of Go away.
+func shapeOfHeader(name, value string) string {
+	switch name {
+	case "Authorization":
+		value, _, _ = strings.Cut(value, " ")
+	case "Content-Length", "Cookie", "User-Agent":
+		value = "…"
+	case "X-Csrf-Token":
+		if value != "fetch" {
+			value = "…"
+		}
+	}
+	return name + ": " + value
+}
+
+// recorded gives the shapes of the requests of a file of conversations.
+func recorded(t *testing.T, file string) map[string]bool {
+	t.Helper()
+	shapes := map[string]bool{}
+	var open []string
+	for line := range strings.Lines(read(t, filepath.Join("..", "testdata", "clients", file))) {
+		text, sent := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "> ")
+		if head, first := strings.CutSuffix(text, " HTTP/1.1"); first {
+			open = []string{head}
+			continue
+		}
+		if !sent && open != nil { // the end of the headers
+			slices.Sort(open[1:])
+			shapes[strings.Join(open, "\n")] = true
+			open = nil
+		}
+		if name, value, _ := strings.Cut(text, ": "); open != nil && name != "Host" {
+			open = append(open, shapeOfHeader(name, value))
+		}
+	}
+	if len(shapes) == 0 {
+		t.Fatalf("%s has no requests", file)
+	}
+	return shapes
 }
 
 // answers posts a message to a flow with the key of a sender.
