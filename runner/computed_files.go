@@ -72,11 +72,13 @@ func (c *stepCompiler) payloadLater(path *expression.Template, pos diag.Position
 	}})
 }
 
-// The most mistakes that are told of files whose paths are computed, and the
-// most paths that are remembered, so as not to look at a file for each of many
-// rows.
+// The most mistakes that are told of files whose paths are computed, the most
+// that are counted beyond those before the rest of the rows is left alone, and
+// the most paths that are remembered, so as not to look at a file for each of
+// many rows.
 const (
 	maxComputedMistakes = 20
+	maxCountedMistakes  = 1000
 	maxCheckedPaths     = 1 << 16
 )
 
@@ -109,8 +111,8 @@ func (c *scenarioCompiler) computedFiles() {
 		f.row(nil)
 	} else {
 		for row, err := range c.rows.All() {
-			if err != nil {
-				break // the run tells
+			if err != nil || f.more >= maxCountedMistakes {
+				break // of an error the run tells
 			}
 			if _, selected := slices.BinarySearch(c.out.selected, row.Index); selected || c.out.selected == nil {
 				f.row(&row)
@@ -118,8 +120,11 @@ func (c *scenarioCompiler) computedFiles() {
 		}
 	}
 	if f.more > 0 {
-		last := &f.found[len(f.found)-1]
-		*last = last.WithHint("%d more files of other rows are missing or broken", f.more)
+		last, least := &f.found[len(f.found)-1], ""
+		if f.more >= maxCountedMistakes {
+			least = "at least "
+		}
+		*last = last.WithHint("%s%d more files of other rows are missing or broken", least, f.more)
 	}
 	c.diags = append(c.diags, f.found...)
 	c.computed = nil
