@@ -146,3 +146,51 @@ func TestUndeployKept(t *testing.T) {
 		r.noJournal()
 	})
 }
+
+// TestUndeployRetried: a step that is tried again, as the answer to its
+// deployment was lost, deploys anew what it deployed itself, and it goes once.
+func TestUndeployRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := configured(t, draftTenant, "connection-reset:part=api,path=/api/v1/Deploy*,lost=answer,count=1")
+		p := r.provision(t.Context(), deployDraft+"    retry: {attempts: 2, every: 10s, max: 10s}\n", Options{})
+		r.want(p.ends, []string{"pass artifact Draft", undeployDraft})
+		if got := r.deployed(); got != "" || p.summary.ExitStatus != ExitOK {
+			t.Errorf("exit status %d; deployed: %s", p.summary.ExitStatus, got)
+		}
+		r.noJournal()
+	})
+}
+
+// TestUndeployNoJournal: without the note nothing is deployed, nor configured.
+func TestUndeployNoJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := configured(t, draftTenant)
+		r.write("journal", "no folder")
+		for _, more := range []string{"undeploy: true", "configuration: {Sender_Role: Another}"} {
+			_, summary := r.run(t.Context(), "name: A\nsteps:\n  - artifact: {id: Draft, credential: api, deploy: true, "+more+"}\n", Options{Journal: r.journal()})
+			if got := r.deployed(); got != "" || summary.ExitStatus != ExitProvisioning {
+				t.Errorf("%s: exit status %d; deployed: %s", more, summary.ExitStatus, got)
+			}
+		}
+		if changes := r.changes(); len(changes) > 0 {
+			t.Errorf("%v", changes)
+		}
+	})
+}
+
+// TestUndeployAtOnce: after a signal, what a scenario made of Cloud Integration
+// and of Cloud Foundry goes at the same time.
+func TestUndeployAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := configured(t, draftTenant)
+		before := r.state()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Minute, func() { cancel(Interrupted()) })
+		p := r.provision(ctx, deployDraft+smokeSteps+"  - name: stays\n    wait: 1h\n    timeout: 2h\n", Options{})
+		r.want(p.ends, []string{"pass artifact Draft", "pass service-instance smoke-${run.id}", "error stays: interrupted: interrupted", "pass delete service instance smoke-RUN", undeployDraft})
+		if after := r.state(); after != before {
+			t.Errorf("left: %s", after)
+		}
+		r.noJournal()
+	})
+}
