@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"iflowtest/internal/destination"
 	"iflowtest/internal/diag"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/platform"
+	"iflowtest/internal/secret"
 	"iflowtest/scenarios"
 )
 
@@ -37,31 +37,10 @@ func (c *compiler) destinationTarget(at diag.Position) {
 		}
 		return
 	}
-	v := n.Get("service-key")
-	text, ok := c.static(v, c.environmentScope(), c.envStatic())
-	if !ok {
-		return
+	key, ok := targetKey(c, "destinations", n.Get("service-key"), destination.ParseKey, func(k destination.Key) []secret.Secret { return k.Secrets })
+	if ok {
+		*c.plan.destinations = key
 	}
-	data := []byte(text)
-	switch {
-	case strings.Contains(text, "{"):
-	case encodedKey(text) != nil:
-		data = encodedKey(text)
-		c.o.Redactor.Add("the value of "+v.Text, text)
-	default:
-		if data, ok = c.readCredentialFile(v, text, c.chosen.Path); !ok {
-			return
-		}
-	}
-	key, err := destination.ParseKey("destinations", data)
-	for _, s := range key.Secrets {
-		c.o.Redactor.Add(s.Name(), s.Reveal())
-	}
-	if err != nil {
-		c.diags = append(c.diags, diag.Errorf(v.Pos(), diag.InvalidCredential, "the service key of target.destinations cannot be used: %s", c.o.Redactor.Text(err.Error())))
-		return
-	}
-	*c.plan.destinations = key
 }
 
 // destinations gives the client of the destination service.

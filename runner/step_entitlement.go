@@ -13,6 +13,7 @@ import (
 	"iflowtest/internal/entitlements"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/platform"
+	"iflowtest/internal/secret"
 	"iflowtest/scenarios"
 )
 
@@ -82,33 +83,16 @@ func (c *compiler) entitlementTarget(n *scenarios.Node) *entitlementTarget {
 	}
 	t := &entitlementTarget{}
 	c.entitlements = t
-	scope, vars := c.environmentScope(), c.envStatic()
 	if v := n.Get("subaccount"); v != nil {
-		t.subaccount, _ = c.static(v, scope, vars)
+		t.subaccount, _ = c.static(v, c.environmentScope(), c.envStatic())
 	}
 	if t.subaccount == "" && !c.o.Check {
 		c.diags = append(c.diags, diag.Errorf(n.Pos(), diag.MissingKey, "target.entitlements has no subaccount: its GUID is wanted"))
 	}
-	v := n.Get("service-key")
-	text, ok := c.static(v, scope, vars)
-	if !ok {
-		return t
+	key, ok := targetKey(c, "entitlements", n.Get("service-key"), entitlements.ParseKey, func(k entitlements.Key) []secret.Secret { return k.Secrets })
+	if ok {
+		t.key = key
 	}
-	data := []byte(text)
-	if !strings.Contains(text, "{") {
-		if data, ok = c.readCredentialFile(v, text, c.chosen.Path); !ok {
-			return t
-		}
-	}
-	key, err := entitlements.ParseKey("entitlements", data)
-	for _, s := range key.Secrets {
-		c.o.Redactor.Add(s.Name(), s.Reveal())
-	}
-	if err != nil {
-		c.diags = append(c.diags, diag.Errorf(v.Pos(), diag.InvalidCredential, "the service key of target.entitlements cannot be used: %s", c.o.Redactor.Text(err.Error())))
-		return t
-	}
-	t.key = key
 	return t
 }
 

@@ -2,7 +2,6 @@ package destination
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"iflowtest/internal/httpx"
@@ -12,7 +11,7 @@ import (
 // call is one request to the service.
 type call struct {
 	method, path string
-	body         map[string]string // sent as JSON; nil: nothing
+	body         any // sent as JSON; nil: nothing
 	doing        string
 	// repeat says that it may be sent twice, creates that a lost answer may
 	// hide a new destination.
@@ -23,18 +22,14 @@ type call struct {
 // refused. What was lost is sent again only where it may be. The error is a
 // *platform.Error, or the *oauth.Error of the token.
 func (c *Client) send(ctx context.Context, q call) (*httpx.Response, error) {
-	x := platform.Request{
-		Method: q.method, URL: c.key.URL + root + q.path, Header: http.Header{"Accept": {"application/json"}},
+	body, err := platform.JSONBody(q.doing, q.body)
+	if err != nil {
+		return nil, err
+	}
+	return c.sender.Send(ctx, platform.Request{
+		Method: q.method, URL: c.key.URL + root + q.path, Header: http.Header{"Accept": {"application/json"}}, Body: body,
 		Doing: q.doing, Repeat: q.repeat, Creates: q.creates,
 		Authorize: platform.Bearer(c.tokens, c.key.Credential),
 		Judge:     func(r *httpx.Response) *platform.Error { return judge(q.doing, r) },
-	}
-	if q.body != nil {
-		text, err := json.Marshal(q.body)
-		if err != nil {
-			return nil, &platform.Error{Kind: platform.KindRequest, Message: q.doing + ": " + err.Error(), Err: err}
-		}
-		x.Body = httpx.TextBody("application/json", string(text))
-	}
-	return c.sender.Send(ctx, x)
+	})
 }

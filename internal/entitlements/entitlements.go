@@ -49,19 +49,15 @@ func (c *Client) send(ctx context.Context, q call) (*httpx.Response, error) {
 	if c.key.needsUser {
 		return nil, c.key.noToken()
 	}
-	x := platform.Request{
-		Method: q.method, URL: q.address, Header: http.Header{"Accept": {"application/json"}}, Doing: q.doing, Repeat: true,
+	body, err := platform.JSONBody(q.doing, q.body)
+	if err != nil {
+		return nil, err
+	}
+	return c.sender.Send(ctx, platform.Request{
+		Method: q.method, URL: q.address, Header: http.Header{"Accept": {"application/json"}}, Body: body, Doing: q.doing, Repeat: true,
 		Authorize: platform.Bearer(c.tokens, c.key.Credential),
 		Judge:     func(r *httpx.Response) *platform.Error { return judge(q.doing, r) },
-	}
-	if q.body != nil {
-		text, err := json.Marshal(q.body)
-		if err != nil {
-			return nil, &platform.Error{Kind: platform.KindRequest, Message: q.doing + ": " + err.Error(), Err: err}
-		}
-		x.Body = httpx.TextBody("application/json", string(text))
-	}
-	return c.sender.Send(ctx, x)
+	})
 }
 
 // Assignment is a plan that is assigned to a subaccount.

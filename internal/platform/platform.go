@@ -10,6 +10,7 @@ package platform
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,6 +40,19 @@ type Patience struct {
 	// RateRepeats is how often any request is sent again after 429, which
 	// refuses without doing anything.
 	RateRepeats int
+}
+
+// JSONBody writes the body of a request; nil where there is nothing to write. The
+// error is an [*Error].
+func JSONBody(doing string, v any) (*httpx.Body, error) {
+	if v == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, &Error{Kind: KindRequest, Message: doing + ": " + err.Error(), Err: err}
+	}
+	return httpx.TextBody("application/json", string(text)), nil
 }
 
 // Sender sends requests to one service. It is safe for concurrent use when its
