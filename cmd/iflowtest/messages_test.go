@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,5 +19,19 @@ func TestMessageSuites(t *testing.T) {
 		if root := counted(t, file); root.Tests < 20 || root.Failures+root.Errors > 0 {
 			t.Errorf("%s: %d cases, %d failures, %d errors", fault, root.Tests, root.Failures, root.Errors)
 		}
+	}
+}
+
+// TestMessageSuitesFlaky: a runtime that restarts is waited for, one that is
+// gone is not.
+func TestMessageSuitesFlaky(t *testing.T) {
+	t.Chdir(filepath.Join("..", ".."))
+	status, out, log := invoke(t, "run", "--sandbox", "scenarios/messages/available.yaml", "--fault", "runtime-503:count=2")
+	if status != 0 || !strings.Contains(out, "1 flaky") {
+		t.Errorf("exit status %d, want 0 and flaky\n%s\n%s", status, out, log)
+	}
+	status, out, log = invoke(t, "run", "--sandbox", "scenarios/messages/available.yaml", "--fault", "runtime-503")
+	if status != 1 || !strings.Contains(out, "after 4 attempts") {
+		t.Errorf("exit status %d, want 1 after 4 attempts\n%s\n%s", status, out, log)
 	}
 }
