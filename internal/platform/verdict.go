@@ -31,16 +31,14 @@ func (r Rule) fits(status, code int, detail string) bool {
 		(r.Code == 0 || r.Code == code) && strings.Contains(detail, r.Detail)
 }
 
-// Statuses for rules: the classes of RFC 9110 15, where the last one is that of
-// whatever else comes.
+// The classes of statuses (RFC 9110 15); what is above the last is of it.
 const (
 	firstRefusal = 400
 	firstOutage  = 500
 	lastStatus   = 1<<31 - 1
 )
 
-// Refusals and Others are rows for the statuses that no other row is for: 4xx,
-// and those that are neither a refusal nor an outage.
+// Refusals is the row for 4xx.
 func Refusals(v Verdict) Rule { return Rule{Status: firstRefusal, Last: firstOutage - 1, Verdict: v} }
 
 // Outages is the row for 5xx.
