@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"iflowtest/assertions"
 	"iflowtest/internal/cpi"
 	"iflowtest/internal/diag"
+	"iflowtest/internal/httpx"
 	"iflowtest/internal/secret"
 	"iflowtest/scenarios"
 )
@@ -169,7 +171,8 @@ func (d *deployment) restored(changes []change) (*restoration, *trouble) {
 	fresh := r == nil
 	if fresh {
 		r = d.resource(kindConfiguration, keepNever)
-		r.restoration = &restoration{api: d.api.apart, id: d.id}
+		root := d.api.root
+		r.restoration = &restoration{api: d.api.apart, id: d.id, own: func(a cpi.RuntimeArtifact) bool { return d.x.session.deployments.made(root, a) }}
 		r.title = "restore the configuration of artifact " + d.id
 		r.undo = r.restoration.run
 	}
@@ -198,6 +201,11 @@ type restoration struct {
 	api     *cpi.Client
 	id      string
 	changes []change
+	// own reports whether the run made a deployment.
+	own func(cpi.RuntimeArtifact) bool
+	// stays says that the artifact is not undeployed: what the run deployed
+	// with other values is deployed again.
+	stays bool
 }
 
 // add notes a change; the value before the first one of a parameter is what
@@ -227,6 +235,9 @@ func (r *restoration) run(ctx context.Context, _ entry) (found bool, err error) 
 			failed = append(failed, err)
 		}
 	}
+	if failed == nil && r.stays {
+		return true, r.redeploy(ctx)
+	}
 	return true, errors.Join(failed...)
 }
 
@@ -241,4 +252,50 @@ func (r *restoration) one(ctx context.Context, present []cpi.Parameter, c change
 		return &foreignError{fmt.Sprintf("the parameter %q of the artifact %q was changed by somebody else since; it is left alone", c.former.Key, r.id)}
 	}
 	return r.api.SetParameter(ctx, r.id, c.former)
+}
+
+// redeploy deploys the artifact with its former values, where the run deployed
+// it with others.
+func (r *restoration) redeploy(ctx context.Context) error {
+	there, err := r.api.RuntimeArtifact(ctx, r.id)
+	switch {
+	case cpi.IsNotFound(err), err == nil && !r.own(there):
+		return nil
+	case err != nil:
+		return err
+	}
+	task, err := r.api.Deploy(ctx, r.id)
+	if err != nil {
+		return err
+	}
+	status, err := awaitBuild(ctx, r.api, r.id, task)
+	switch {
+	case err != nil:
+		return err
+	case status != "" && status != cpi.BuildSuccess:
+		return fmt.Errorf("the artifact %q could not be deployed with its former configuration, it is deployed with that of the run: the build ended with %s", r.id, status)
+	}
+	return r.awaitStart(ctx, there)
+}
+
+// awaitStart waits until the artifact is no longer the one that was there, and
+// has started.
+func (r *restoration) awaitStart(ctx context.Context, there cpi.RuntimeArtifact) error {
+	built := time.Now()
+	for looks := 1; ; looks++ {
+		now, err := r.api.RuntimeArtifact(ctx, r.id)
+		stale := sameDeployment(now, there.DeployedOn, there.DeployedBy) && time.Since(built) < staleLimit
+		switch {
+		case err != nil && !cpi.IsNotFound(err):
+			return err
+		case err != nil, stale, now.Status == cpi.Starting, now.Status == cpi.Stopping:
+		case now.Status == cpi.Failed:
+			return fmt.Errorf("the artifact %q was deployed with its former configuration, and does not start", r.id)
+		default:
+			return nil
+		}
+		if httpx.Sleep(ctx, backoff(pause, 5*time.Second, 2, looks)) != nil {
+			return &unfinished{fmt.Sprintf("the artifact %q is being deployed with its former configuration", r.id)}
+		}
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"iflowtest/internal/sandbox"
 )
 
@@ -85,6 +87,12 @@ func TestConfiguration(t *testing.T) {
 		"twice": {deploy(`{Sender_Address: /one}`) + "  - name: again\n    artifact: {id: Draft, credential: api, deploy: true, configuration: {Sender_Address: /two, Sender_Role: Other}}\n",
 			[]string{"pass artifact Draft", "pass again", undeployDraft, restoredDraft},
 			[]string{"DELETE IntegrationRuntimeArtifacts('Draft') 1", "POST DeployIntegrationDesigntimeArtifact 2", "PUT Configurations('Sender_Address') 3", "PUT Configurations('Sender_Role') 2"}, ExitOK},
+		"stays deployed": {strings.Replace(deploy(`{Sender_Address: /changed}`), "undeploy: true, ", "", 1),
+			[]string{"pass artifact Draft", restoredDraft},
+			[]string{"POST DeployIntegrationDesigntimeArtifact 2", "PUT Configurations('Sender_Address') 2"}, ExitOK},
+		"was deployed before": {strings.Replace(deploy(`{Sender_Address: /changed}`), "steps:\n", "steps:\n  - artifact: {id: Echo, credential: api, deploy: true, undeploy: true, configuration: {Sender_Address: /other}}\n", 1),
+			[]string{"pass artifact Echo", "pass artifact Draft", undeployDraft, restoredDraft, "skip undeploy artifact Echo: it was deployed before the step, which replaced it: what the step did not create it does not undeploy", "pass restore the configuration of artifact Echo"},
+			[]string{"DELETE IntegrationRuntimeArtifacts('Draft') 1", "POST DeployIntegrationDesigntimeArtifact 3", "PUT Configurations('Sender_Address') 4"}, ExitOK},
 		"misspelt": {deploy(`{Sender_Adress: /changed, Sender_Role: Other}`),
 			[]string{`fail artifact Draft: the artifact "Draft" has no parameter "Sender_Adress"; did you mean "Sender_Address"?`}, nil, ExitAssertion},
 		"unknown artifact": {strings.Replace(deploy(`{A: b}`), "id: Draft", "id: Drafft", 1),
@@ -93,7 +101,7 @@ func TestConfiguration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := configured(t, draftTenant)
-				before := r.configurationOf()
+				before, state := r.configurationOf(), r.get(r.tenant.URL(sandbox.Control)+"/_sandbox/state")
 				p := r.provision(t.Context(), c.text, Options{})
 				r.want(p.ends, c.want)
 				if p.summary.ExitStatus != c.exit {
@@ -106,6 +114,9 @@ func TestConfiguration(t *testing.T) {
 				}
 				r.want(changes, c.changes)
 				r.want(r.configurationOf(), before)
+				if after := r.get(r.tenant.URL(sandbox.Control) + "/_sandbox/state"); name != "stays deployed" && after != state {
+					t.Errorf("something is left: %s", cmp.Diff(state, after))
+				}
 				r.noJournal()
 			})
 		})

@@ -249,20 +249,28 @@ func (u undeployment) awaitBuild(ctx context.Context) (time.Time, error) {
 		}
 		return soon, nil
 	}
+	status, err := awaitBuild(ctx, u.api, u.e.Name, u.e.GUID)
+	if err == nil && status == cpi.BuildSuccess {
+		return time.Now().Add(builtDeployment), nil
+	}
+	return time.Now().Add(lookAgain), err // it failed, is forgotten, or never began
+}
+
+// awaitBuild waits until a deployment is built or failed, and gives the status;
+// empty: nothing is known of it.
+func awaitBuild(ctx context.Context, api *cpi.Client, id, task string) (string, error) {
 	for looks := 1; ; looks++ {
-		status, err := u.api.BuildStatus(ctx, u.e.GUID)
+		status, err := api.BuildStatus(ctx, task)
 		switch {
 		case cpi.IsNotFound(err):
-			return soon, nil // it is forgotten, or never began
+			return "", nil
 		case err != nil:
-			return soon, err
-		case status == cpi.BuildSuccess:
-			return time.Now().Add(builtDeployment), nil
+			return "", err
 		case status != cpi.BuildDeploying:
-			return time.Now().Add(lookAgain), nil
+			return status, nil
 		}
 		if httpx.Sleep(ctx, backoff(pause, 5*time.Second, 2, looks)) != nil {
-			return soon, &unfinished{fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", u.e.Name, u.e.GUID, status)}
+			return status, &unfinished{fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", id, task, status)}
 		}
 	}
 }

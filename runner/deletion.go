@@ -99,12 +99,21 @@ func (x *execution) deletions() []*deletion {
 			d.kept = fmt.Sprintf("kept, as %s is kept; remove it with: %s", key.what, x.session.plan.cleanupCommand())
 		}
 	}
-	for _, key := range list {
-		if d := key.instanceIn(list); d != nil && d.kept == "" {
-			key.instance = d
+	for _, d := range list {
+		if i := d.instanceIn(list); i != nil && i.kept == "" {
+			d.instance = i
+		}
+		if d.restoration != nil {
+			d.restoration.stays = !slices.ContainsFunc(list, func(o *deletion) bool { return o.kept == "" && o.undeploys(d.entry) })
 		}
 	}
 	return list
+}
+
+// undeploys reports whether it takes back the deployment of the artifact that
+// the entry speaks of.
+func (d *deletion) undeploys(e entry) bool {
+	return d.entry.Kind == kindArtifact && d.entry.API == e.API && d.entry.Name == e.Name
 }
 
 // instanceIn gives the deletion of the instance that a key belongs to; nil:

@@ -27,9 +27,9 @@ func artifactKind() Kind {
 			"\n" +
 			"`configuration` sets externalized parameters of the design-time artifact before it is deployed, those that differ; a\n" +
 			"key that the artifact does not have fails the step before anything is changed. The former values are put back when the\n" +
-			"scenario ends; what stays deployed keeps the values it was deployed with. The journal names the keys and no values, as\n" +
-			"they may be secret: after a kill `iflowtest cleanup` can only tell which keys are to be set by hand. Scenarios that\n" +
-			"configure or deploy the same artifact want the same `lock`.\n" +
+			"scenario ends, and what stays deployed is deployed again with them. The journal names the keys and no values, as they\n" +
+			"may be secret: after a kill `iflowtest cleanup` can only tell which keys are to be set by hand. Scenarios that configure\n" +
+			"or deploy the same artifact want the same `lock`.\n" +
 			"\n" +
 			"`json` is the runtime artifact: `Id`, `Name`, `Version`, `Type`, `Status`, `DeployedBy`, `DeployedOn`, and\n" +
 			"`ErrorInformation` (a text, or null).",
@@ -94,7 +94,7 @@ func compileArtifact(c *stepCompiler, body *scenarios.Node) action {
 // The waits between two looks at an artifact, and how long a runtime may still
 // show the deployment before the one that was just built.
 const (
-	artifactEvery = time.Second
+	artifactEvery = 250 * time.Millisecond
 	artifactMax   = 10 * time.Second
 	staleLimit    = 30 * time.Second
 )

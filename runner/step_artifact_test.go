@@ -198,11 +198,11 @@ func TestDeploy(t *testing.T) {
 			exit   int
 			waits  time.Duration
 		}{
-			"pass artifact F":  {platform{[]string{"DEPLOYING", "DEPLOYING", "SUCCESS"}, []string{started(1), runtimeArtifact("F", "1.0.4", "STARTING", 2), started(2)}}, started(1), ExitOK, 5 * time.Second},
-			"pass artifact F ": {platform{[]string{"Success"}, []string{"", "", started(2)}}, "", ExitOK, 2500 * time.Millisecond},
+			"pass artifact F":  {platform{[]string{"DEPLOYING", "DEPLOYING", "SUCCESS"}, []string{started(1), runtimeArtifact("F", "1.0.4", "STARTING", 2), started(2)}}, started(1), ExitOK, 1250 * time.Millisecond},
+			"pass artifact F ": {platform{[]string{"Success"}, []string{"", "", started(2)}}, "", ExitOK, 625 * time.Millisecond},
 			// A platform that does not tell the deployments apart.
 			"pass artifact F  ": {platform{[]string{"SUCCESS"}, []string{started(1)}}, started(1), ExitOK, 30 * time.Second},
-			"fail artifact F: deploy: want SUCCESS, got FAIL: no such mapping":                                                          {platform{[]string{"DEPLOYING", "FAIL"}, nil}, started(1), ExitAssertion, time.Second},
+			"fail artifact F: deploy: want SUCCESS, got FAIL: no such mapping":                                                          {platform{[]string{"DEPLOYING", "FAIL"}, nil}, started(1), ExitAssertion, 250 * time.Millisecond},
 			"fail artifact F: state: want STARTED, got ERROR: no such mapping":                                                          {platform{[]string{"SUCCESS"}, []string{runtimeArtifact("F", "1.0.4", "ERROR", 2)}}, started(1), ExitAssertion, 0},
 			`error artifact F: timeout: the step timeout of 2m is up: the deployment of the artifact "F" (task T-1) is still DEPLOYING`: {platform{[]string{"DEPLOYING"}, nil}, "", ExitUnknown, 2 * time.Minute},
 			`error artifact F: timeout: the step timeout of 2m is up: the artifact "F" is still not there yet, and STARTED is wanted`:   {platform{[]string{"SUCCESS"}, []string{""}}, "", ExitUnknown, 2 * time.Minute},

@@ -24,7 +24,10 @@ const maxHeaders = 64 << 10
 // ErrClosed says that the tenant was closed before it could listen.
 var ErrClosed = errors.New("the sandbox is closed")
 
-// server is the socket of one part.
+// errNowhere is about a tenant that was not told to listen.
+func errNowhere() error { return errors.New("the sandbox does not listen anywhere") }
+
+// server is the socket of one part, or of the proxy.
 type server struct {
 	part     string
 	origin   string
@@ -32,13 +35,22 @@ type server struct {
 	tls      *tls.Config // nil: plain HTTP
 	http     *http.Server
 	busy     busy
+	tunnels  *busy // those of the proxy; nil: none
+}
+
+// String is for messages.
+func (s *server) String() string {
+	if s.part == Proxy {
+		return "the proxy"
+	}
+	return "the part " + s.part
 }
 
 // Listen opens a socket for each part: from the port of addr on in the order
 // of [Parts], or free ones with port 0. The address must be loopback unless
 // the options allow another. Nothing is answered before [Tenant.Serve].
 func (t *Tenant) Listen(addr string) error {
-	host, port, err := t.address(addr)
+	host, port, err := t.address(addr, len(Parts()))
 	if err != nil {
 		return err
 	}
@@ -68,14 +80,26 @@ func (t *Tenant) open(host string, port int) ([]*server, error) {
 		if port > 0 {
 			wanted += i
 		}
-		at := net.JoinHostPort(host, strconv.Itoa(wanted))
-		listener, err := net.Listen("tcp", at)
+		listener, err := listenAt(host, wanted)
 		if err != nil {
-			return servers, fmt.Errorf("listen on %s for the part %s: %w", at, part, cause(err))
+			return servers, fmt.Errorf("the part %s: %w", part, err)
 		}
-		servers = append(servers, t.newServer(part, host, listener))
+		s := newServer(part, t.scheme(part), host, listener, t.handlers[part])
+		if t.secure(part) {
+			s.tls = t.tlsConfig(part, host)
+		}
+		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+func listenAt(host string, port int) (net.Listener, error) {
+	at := net.JoinHostPort(host, strconv.Itoa(port))
+	listener, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", at, cause(err))
+	}
+	return listener, nil
 }
 
 // cause leaves the address away, which the message has already.
@@ -87,17 +111,14 @@ func cause(err error) error {
 }
 
 // newServer does not answer before it is served.
-func (t *Tenant) newServer(part, host string, listener net.Listener) *server {
+func newServer(part, scheme, host string, listener net.Listener, handler http.Handler) *server {
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	s := &server{part: part, origin: t.scheme(part) + "://" + net.JoinHostPort(host, port), listener: listener}
-	if t.secure(part) {
-		s.tls = t.tlsConfig(part, host)
-	}
+	s := &server{part: part, origin: scheme + "://" + net.JoinHostPort(host, port), listener: listener}
 	s.http = &http.Server{
-		Handler:           t.handlers[part],
+		Handler:           handler,
 		MaxHeaderBytes:    maxHeaders,
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
@@ -113,20 +134,29 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// address splits and checks what Listen was given.
-func (t *Tenant) address(addr string) (host string, port int, err error) {
+// address splits and checks what Listen and ListenProxy were given, for so many
+// ports.
+func (t *Tenant) address(addr string, ports int) (host string, port int, err error) {
 	host, text, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", 0, fmt.Errorf("address %q: want HOST:PORT, such as 127.0.0.1:8787", addr)
 	}
 	port, err = strconv.Atoi(text)
-	if last := port + len(Parts()) - 1; err != nil || port < 0 || last > 65535 {
-		return "", 0, fmt.Errorf("address %q: want a port from 0 to %d: the parts take %d ports from it on", addr, 65536-len(Parts()), len(Parts()))
+	if err != nil || port < 0 || port+ports > 65536 {
+		return "", 0, fmt.Errorf("address %q: want a port from 0 to %d%s", addr, 65536-ports, taken(ports))
 	}
 	if loopback(host) || t.o.AllowRemote {
 		return host, port, nil
 	}
 	return "", 0, fmt.Errorf("address %q is not loopback, and everybody who reaches it could use the sandbox: listen on 127.0.0.1, or add --allow-remote", addr)
+}
+
+// taken says why the last ports are none to begin with.
+func taken(ports int) string {
+	if ports == 1 {
+		return ""
+	}
+	return fmt.Sprintf(": the parts take %d ports from it on", ports)
 }
 
 func loopback(host string) bool {
@@ -147,7 +177,7 @@ func (t *Tenant) Serve(ctx context.Context) error {
 		return nil
 	}
 	if len(servers) == 0 {
-		return errors.New("the sandbox does not listen anywhere")
+		return errNowhere()
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -157,7 +187,7 @@ func (t *Tenant) Serve(ctx context.Context) error {
 		s.http.BaseContext = func(net.Listener) context.Context { return base }
 		serving.Go(func() {
 			if err := s.serve(); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-				errs[i] = fmt.Errorf("serve the part %s: %w", s.part, err)
+				errs[i] = fmt.Errorf("serve %s: %w", s, err)
 				t.shut()
 			}
 		})
@@ -204,16 +234,21 @@ func (t *Tenant) Close() error {
 		closing.Go(func() { errs[i] = s.close() })
 	}
 	closing.Wait()
+	for _, s := range servers {
+		if s.tunnels != nil {
+			s.tunnels.cut(grace) // of the last words of the parts
+		}
+	}
 	return errors.Join(errs...)
 }
 
 func (s *server) close() error {
 	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("close the part %s: %w", s.part, err)
+		return fmt.Errorf("close %s: %w", s, err)
 	}
 	s.busy.drain(grace)
 	if err := s.http.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("close the part %s: %w", s.part, err)
+		return fmt.Errorf("close %s: %w", s, err)
 	}
 	return nil
 }

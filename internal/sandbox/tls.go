@@ -31,13 +31,40 @@ func (t *Tenant) tlsConfig(part, host string) *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-			return t.certificates.of(asked(hello, host), t.subaccount.ServerCertificate)
+			name := asked(hello, host)
+			if !t.isOwnName(name, host) {
+				return nil, nil // crypto/tls answers with unrecognized_name (RFC 6066)
+			}
+			return t.certificates.of(name, t.subaccount.ServerCertificate)
 		},
 	}
 	if asksForCertificate(part) {
 		config.ClientAuth = tls.RequestClientCert
 	}
 	return config
+}
+
+// isOwnName reports whether a part that listens under the host has a
+// certificate for the name: as the name of loopback, as that under which the
+// proxy leads to a part, or as that of the host. By which names an address that
+// is not loopback is known to others cannot be told, so it has one for any.
+func (t *Tenant) isOwnName(name, host string) bool {
+	if strings.ContainsFunc(name, notOfHost) {
+		return false
+	}
+	if !loopback(host) || loopback(name) || strings.EqualFold(name, host) {
+		return true
+	}
+	local, ok := strings.CutSuffix(name, ".localhost") // RFC 6761, section 6.3
+	if !ok {
+		local, ok = strings.CutSuffix(name, proxyDomain)
+	}
+	return ok && local != ""
+}
+
+// notOfHost reports whether a character is of no name and no address.
+func notOfHost(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-._:%", c)
 }
 
 // asked gives the name under which the client reached the server: the one it
