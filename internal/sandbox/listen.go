@@ -36,6 +36,7 @@ type server struct {
 	http     *http.Server
 	busy     busy
 	tunnels  *busy // those of the proxy; nil: none
+	serves   bool
 }
 
 // String is for messages.
@@ -172,6 +173,9 @@ func loopback(host string) bool {
 func (t *Tenant) Serve(ctx context.Context) error {
 	t.mu.Lock()
 	servers, closed := t.servers, t.closed
+	for _, s := range servers {
+		s.serves = true
+	}
 	t.mu.Unlock()
 	if closed {
 		return nil
