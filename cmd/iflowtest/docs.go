@@ -364,6 +364,16 @@ latency: 5ms
 faults: ["runtime-503:path=/http/orders,count=2"]
 `
 
+// flashpipeExample deploys with a public client that insists on HTTPS at port
+// 443.
+const flashpipeExample = `iflowtest sandbox --tls --proxy 127.0.0.1:8080 --write-ca ca.pem --write-keys keys   # until interrupted; in another shell:
+
+id=$(jq -r .oauth.clientid keys/api.json) secret=$(jq -r .oauth.clientsecret keys/api.json)
+HTTPS_PROXY=http://127.0.0.1:8080 NO_PROXY= SSL_CERT_FILE=ca.pem \
+  flashpipe deploy --artifact-ids Echo --compare-versions=false --delay-length 1 --tmn-host api.sandbox.example \
+  --oauth-host token.sandbox.example --oauth-clientid "$id" --oauth-clientsecret "$secret"
+`
+
 func sandboxPage() []byte {
 	m := newPage("The sandbox tenant", "`iflowtest run --sandbox` starts a tenant on loopback for a run, and nothing leaves the machine. `iflowtest sandbox` serves one for other programs.")
 	m.linef(`## Parts
@@ -419,6 +429,15 @@ Their `+"`tokenurl`"+` is that of `+"`token-mtls`"+`, which wants the certificat
 
 `+"`destination`"+` is the REST API of the destination service, below `+"`/destination-configuration/v1`"+`: `+"`subaccountDestinations`"+` and `+"`instanceDestinations`"+` with GET, POST, PUT and DELETE, and `+"`destinations/NAME`"+`, which finds one, that of the instance first. For OAuth2ClientCredentials it asks the token server that the destination names, which must be one of the sandbox, and gives the token, or `+"`error`"+`, under `+"`authTokens`"+`. Its key is in the environment, too.
 
+## Public clients
+
+SAP's Jenkins library (Piper) needs no proxy, it calls whatever its service keys name: the content of `+"`keys/api.json`"+` is its `+"`apiServiceKey`"+`. It does not wait for a deployment as long as the sandbox takes for one: `+"`deployment: {build: 0s, start: 0s, endpoint: 0s}`"+` in the configuration file makes it done at once.
+flashpipe calls HTTPS at port 443 of a host, and nothing else. With `+"`--tls --proxy HOST:PORT`"+` a proxy leads it to the parts: `+"`CONNECT PART.sandbox.example:443`"+` ends at the part, `+"`control`"+` excepted, whatever port it listens at. Everything else is refused with 403 and told on standard error: nothing that comes to the proxy leaves the machine.
+
+`+"```sh\n%s```"+`
+
+With Basic, `+"`--tmn-userid`"+` and `+"`--tmn-password`"+` take the place of the three flags for OAuth, with the same client ID and secret. Programs in Go read `+"`SSL_CERT_FILE`"+` on Linux, and call localhost and 127.0.0.1 without a proxy, which is why the names are others. The parts have certificates for the names of loopback and below `+"`sandbox.example`"+`; for any name where they listen, with `+"`--allow-remote`"+`, on an address that is not loopback.
+
 ## On the part control
 
 `+"`GET /_sandbox/requests`"+` lists what was asked, `+"`GET /_sandbox/state`"+` what exists, `+"`GET|POST|DELETE /_sandbox/faults`"+` and `+"`GET|POST|DELETE /_sandbox/keys`"+` look at and change faults and service keys.
@@ -432,7 +451,7 @@ Their `+"`tokenurl`"+` is that of `+"`token-mtls`"+`, which wants the certificat
 ## Faults
 
 `+"`--fault NAME:argument=value,…`"+`, `+"`faults:`"+` in the configuration file, or `+"`POST /_sandbox/faults`"+`. Every fault takes `+"`path`"+` (a pattern) and `+"`count`"+` (how often; without it the fault stays).
-`, sandboxConfig)
+`, flashpipeExample, sandboxConfig)
 	m.table("fault", "arguments", "what happens")
 	for _, f := range sandbox.Faults() {
 		m.row("`"+f.Name+"`", strings.Join(f.Args, ", "), f.Doc)

@@ -103,6 +103,7 @@ func (p *program) startSandbox(ctx context.Context, g *global) (*tenant, error) 
 // sandboxFlags are the flags of the command sandbox.
 type sandboxFlags struct {
 	listen      string
+	proxy       string
 	writeEnv    string
 	writeKeys   string
 	tls         bool
@@ -120,7 +121,8 @@ authorization server, integration runtime with flows, OData API, destinations.
 It prints the origin of each part, then "ready", and serves until SIGINT or
 SIGTERM. /_sandbox/ on the part control shows requests, state and faults.`,
 		Example: `  iflowtest sandbox --listen 127.0.0.1:8787 --write-env environments/sandbox.yaml
-  iflowtest sandbox --write-keys keys --fault token-short:seconds=2`,
+  iflowtest sandbox --write-keys keys --fault token-short:seconds=2
+  iflowtest sandbox --tls --proxy 127.0.0.1:8080 --write-ca ca.pem --write-keys keys`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.serveSandbox(cmd.Context(), g, f)
@@ -129,11 +131,12 @@ SIGTERM. /_sandbox/ on the part control shows requests, state and faults.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8787", "HOST:PORT; the parts take the ports from PORT on, with port 0 free ones")
+	flags.StringVar(&f.proxy, "proxy", "", "HOST:PORT of a proxy for clients that insist on HTTPS at port 443: CONNECT PART.sandbox.example:443 leads to the part, all else is refused; wants --tls")
 	flags.StringVar(&f.writeEnv, "write-env", "", "write the environment to this file, for -e")
 	flags.StringVar(&f.writeKeys, "write-keys", "", "write the service keys to this folder")
 	flags.BoolVar(&f.tls, "tls", false, "speak TLS everywhere, and not at token-mtls alone")
 	flags.StringVar(&f.writeCA, "write-ca", "", "write the certificate of the authority that signs certificates, of parts and of keys, to this file (PEM; default: beside --write-env)")
-	flags.BoolVar(&f.allowRemote, "allow-remote", false, "allow an address that is not loopback")
+	flags.BoolVar(&f.allowRemote, "allow-remote", false, "allow addresses that are not loopback")
 	return cmd
 }
 
@@ -145,14 +148,27 @@ func (p *program) serveSandbox(ctx context.Context, g *global, f *sandboxFlags) 
 	if err := t.Listen(f.listen); err != nil {
 		return usage("--listen %s", err)
 	}
+	if f.proxy != "" {
+		if err := t.ListenProxy(f.proxy, p.refusedByProxy); err != nil {
+			return errors.Join(usage("--proxy %s", err), t.Close())
+		}
+	}
 	if err := p.writeTenant(t, f); err != nil {
 		return errors.Join(err, t.Close())
 	}
 	for _, part := range sandbox.Parts() {
 		fmt.Fprintf(p.out, "%s %s\n", part, t.URL(part))
 	}
+	if f.proxy != "" {
+		fmt.Fprintf(p.out, "proxy %s\n", t.URL(sandbox.Proxy))
+	}
 	fmt.Fprintln(p.out, "ready")
 	return t.Serve(ctx)
+}
+
+// refusedByProxy tells what a client wanted that is not of the sandbox.
+func (p *program) refusedByProxy(reason string) {
+	fmt.Fprintf(p.err, "iflowtest: the proxy refused %s\n", reason)
 }
 
 // writeTenant writes the keys and the environment, complete before anybody is

@@ -29,8 +29,8 @@ const farewell = 500 * time.Millisecond
 // ListenProxy opens a proxy for clients that insist on HTTPS at port 443 of a
 // host, such as flashpipe (wire/sap.md 6.10): CONNECT PART.sandbox.example:443
 // leads to the part, whatever port it listens at, and everything else is refused
-// with 403, so that nothing such a client sends leaves the machine. The part
-// control is not reached. TLS is between the client and the part, which must
+// with 403: nothing that comes to the proxy leaves the machine. The part control
+// is not reached. TLS is between the client and the part, which must
 // speak it: see [Options.TLS].
 //
 // The address is as for [Tenant.Listen], which comes first, and takes one port.
