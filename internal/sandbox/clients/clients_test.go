@@ -1,3 +1,5 @@
+// Package clients_test calls a sandbox tenant from programs that know nothing of
+// it: from a process of its own, and from public clients where they can be had.
 package clients_test
 
 import (
@@ -5,15 +7,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,143 +21,23 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"iflowtest/internal/sandbox"
-	"iflowtest/internal/sandbox/clients"
 )
 
-// The names under which the clients know the tenant.
+// The names under which the clients know the tenant behind its proxy.
 const (
-	apiHost   = "t.it-cpi018.cfapps.eu10-003.hana.ondemand.com"
-	tokenHost = "t.authentication.eu10.hana.ondemand.com"
+	apiHost   = "api.sandbox.example"
+	tokenHost = "token.sandbox.example"
 )
 
-func front(t *testing.T, names map[string]string) *clients.Front {
-	t.Helper()
-	f, err := clients.Listen(names)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := f.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
-	return f
-}
-
-// through gives a client that trusts the authority and calls through the front.
-func through(t *testing.T, f *clients.Front, authority []byte) *http.Client {
-	t.Helper()
-	proxy, err := url.Parse(f.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	trusted := x509.NewCertPool()
-	trusted.AppendCertsFromPEM(authority)
-	transport := &http.Transport{Proxy: http.ProxyURL(proxy), DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: trusted}}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
-}
-
-func TestFrontPassesOnWhatCame(t *testing.T) {
-	type request struct {
-		Method, Target, Host, Body string
-		Header                     http.Header
-	}
-	var got []request
-	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		got = append(got, request{r.Method, r.RequestURI, r.Host, string(body), r.Header})
-		w.Header().Set("X-Csrf-Token", "t")
-		w.WriteHeader(http.StatusAccepted)
-		fmt.Fprint(w, "task")
-	}))
-	defer origin.Close()
-	f := front(t, map[string]string{apiHost: origin.URL})
-	client := through(t, f, f.CA())
-	const target = "/api/v1/X(Id='F',Version='active')/$links/C('a%20key')?$filter=Id+eq+'a;b'&&x"
-	for _, body := range []string{"", `{"a":1}`} {
-		req, err := http.NewRequestWithContext(t.Context(), "PUT", "https://"+strings.ToUpper(apiHost)+":443"+target, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Accept", "application/json")
-		res, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusAccepted || string(text) != "task" || res.Header.Get("X-Csrf-Token") != "t" {
-			t.Errorf("answer %d %q %v %v", res.StatusCode, text, res.Header, err)
-		}
-	}
-	header := func(length string) http.Header {
-		return http.Header{"Accept": {"application/json"}, "User-Agent": {"Go-http-client/1.1"}, "Content-Length": {length}}
-	}
-	host := strings.TrimPrefix(origin.URL, "http://")
-	want := []request{{"PUT", target, host, "", header("0")}, {"PUT", target, host, `{"a":1}`, header("7")}}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("-sent +arrived:\n%s", d)
-	}
-	seen := f.Requests()
-	wanted := []clients.Request{
-		{Host: apiHost, Method: "PUT", Target: target, Header: header("0"), Status: 202},
-		{Host: apiHost, Method: "PUT", Target: target, Header: header("7"), Body: []byte(`{"a":1}`), Status: 202},
-	}
-	if d := cmp.Diff(wanted, seen); d != "" {
-		t.Errorf("-sent +kept:\n%s", d)
-	}
-}
-
-func TestFrontRefuses(t *testing.T) {
-	origin := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s arrived", r.RequestURI) }))
-	defer origin.Close()
-	f := front(t, map[string]string{apiHost: origin.URL})
-	other := front(t, map[string]string{apiHost: origin.URL})
-	for _, test := range []struct {
-		name, url, want string
-		authority       []byte
-	}{
-		{"a name it does not know", "https://matomo.example.com/", "Forbidden", f.CA()},
-		{"another port", "https://" + apiHost + ":8443/", "Forbidden", f.CA()},
-		{"a request that is not encrypted", "http://" + apiHost + "/", "", f.CA()},
-		{"a client that does not trust it", "https://" + apiHost + "/", "certificate signed by unknown authority", other.CA()},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			res, err := through(t, f, test.authority).Get(test.url)
-			if err == nil {
-				defer res.Body.Close()
-				if test.want != "" || res.StatusCode != http.StatusMethodNotAllowed {
-					t.Errorf("answer %d", res.StatusCode)
-				}
-				return
-			}
-			if test.want == "" || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
-			}
-		})
-	}
-	if seen := f.Requests(); len(seen) != 0 {
-		t.Errorf("kept %v", seen)
-	}
-	for _, origin := range []string{"127.0.0.1:80", "https://127.0.0.1:80", "http:", ""} {
-		if _, err := clients.Listen(map[string]string{apiHost: origin}); err == nil {
-			t.Errorf("the origin %q was taken", origin)
-		}
-	}
-}
-
-// tenant serves a sandbox on sockets.
+// tenant serves a sandbox behind its proxy.
 func tenant(t *testing.T) *sandbox.Tenant {
 	t.Helper()
-	s, err := sandbox.New(sandbox.Options{})
+	s, err := sandbox.New(sandbox.Options{TLS: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Listen("127.0.0.1:0"); err != nil {
+	refused := func(reason string) { t.Errorf("the proxy refused %s", reason) }
+	if err := errors.Join(s.Listen("127.0.0.1:0"), s.ListenProxy("127.0.0.1:0", refused)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -172,7 +52,50 @@ func tenant(t *testing.T) *sandbox.Tenant {
 	return s
 }
 
-// secretOf reads the key of the OData API.
+// direct gives a client that trusts the authority (PEM; empty: whom everybody
+// trusts) and calls without a proxy.
+func direct(t *testing.T, authority []byte) *http.Client {
+	t.Helper()
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	if len(authority) > 0 {
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(authority)
+		transport.TLSClientConfig = &tls.Config{RootCAs: trusted}
+	}
+	return &http.Client{Transport: transport}
+}
+
+// request is what the sandbox lists of one that it answered.
+type request struct {
+	Part, Method, Path, Query string
+	Status                    int
+}
+
+// line is the request without the status.
+func (r request) line() string {
+	if r.Query != "" {
+		return r.Part + " " + r.Method + " " + r.Path + "?" + r.Query
+	}
+	return r.Part + " " + r.Method + " " + r.Path
+}
+
+// requests asks the part control what arrived.
+func requests(t *testing.T, client *http.Client, control string) []request {
+	t.Helper()
+	res, err := client.Get(control + "/_sandbox/requests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var list []request
+	if err := json.NewDecoder(res.Body).Decode(&list); err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("requests: %d %v", res.StatusCode, err)
+	}
+	return list
+}
+
+// secretOf reads a service key.
 func secretOf(t *testing.T, document []byte) (id, secret string) {
 	t.Helper()
 	var d struct {
@@ -184,13 +107,19 @@ func secretOf(t *testing.T, document []byte) (id, secret string) {
 	return d.OAuth.ClientID, d.OAuth.ClientSecret
 }
 
+// throughProxy is the environment of a process that calls through a proxy and
+// trusts the authority in a file.
+func throughProxy(proxy, authority string) []string {
+	return []string{"HTTPS_PROXY=" + proxy, "https_proxy=" + proxy, "NO_PROXY=", "no_proxy=", "SSL_CERT_FILE=" + authority}
+}
+
 // childID and childSecret hand a client to the process that calls as it.
 const (
 	childID     = "CLIENTS_TEST_ID"
 	childSecret = "CLIENTS_TEST_SECRET"
 )
 
-// TestAnotherProcess deploys through the front from a process that knows of it
+// TestAnotherProcess deploys through the proxy from a process that knows of it
 // by HTTPS_PROXY and SSL_CERT_FILE alone, as a public client does.
 func TestAnotherProcess(t *testing.T) {
 	if os.Getenv(childID) != "" {
@@ -198,11 +127,12 @@ func TestAnotherProcess(t *testing.T) {
 		return
 	}
 	s := tenant(t)
-	f := front(t, map[string]string{apiHost: s.URL(sandbox.API), tokenHost: s.URL(sandbox.Token)})
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, f.CA(), 0o600); err != nil {
+	authority, err := s.CA()
+	if err != nil {
 		t.Fatal(err)
 	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	write(t, ca, string(authority))
 	var id, secret string
 	for _, k := range s.Keys() {
 		if k.Name == "api" {
@@ -210,19 +140,19 @@ func TestAnotherProcess(t *testing.T) {
 		}
 	}
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAnotherProcess$", "-test.v")
-	child.Env = append(os.Environ(), "HTTPS_PROXY="+f.URL(), "NO_PROXY=", "no_proxy=", "SSL_CERT_FILE="+ca, childID+"="+id, childSecret+"="+secret)
+	child.Env = append(append(os.Environ(), throughProxy(s.URL(sandbox.Proxy), ca)...), childID+"="+id, childSecret+"="+secret)
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var got []string
-	for _, r := range f.Requests() {
-		got = append(got, fmt.Sprintf("%s %s %s %d", r.Method, r.Host, r.Target, r.Status))
+	for _, r := range requests(t, direct(t, authority), s.URL(sandbox.Control)) {
+		got = append(got, fmt.Sprintf("%s %d", r.line(), r.Status))
 	}
 	want := []string{
-		"POST " + tokenHost + " /oauth/token 401", // x/oauth2 tries Basic first
-		"POST " + tokenHost + " /oauth/token 200",
-		"GET " + apiHost + " /api/v1/IntegrationDesigntimeArtifacts(Id='Echo',Version='active') 200",
-		"POST " + apiHost + " /api/v1/DeployIntegrationDesigntimeArtifact?Id='Echo'&Version='active' 202",
+		"token POST /oauth/token 401", // x/oauth2 tries Basic first
+		"token POST /oauth/token 200",
+		"api GET /api/v1/IntegrationDesigntimeArtifacts(Id='Echo',Version='active') 200",
+		"api POST /api/v1/DeployIntegrationDesigntimeArtifact?Id='Echo'&Version='active' 202",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
