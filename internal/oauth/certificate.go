@@ -3,6 +3,7 @@ package oauth
 import (
 	"crypto/sha256"
 	"fmt"
+	"sync"
 	"time"
 
 	"iflowtest/internal/certificate"
@@ -39,6 +40,15 @@ func (c Credential) certificateDigest() digest {
 	return digest(h.Sum(nil))
 }
 
+// identityDigest tells apart what a server may see of a client in the handshake;
+// zero: nothing.
+func (c Credential) identityDigest() digest {
+	if !c.UsesCertificate() {
+		return digest{}
+	}
+	return c.certificateDigest()
+}
+
 // Read reads the certificate of a credential that has one, for what is wrong
 // with it whatever the time is.
 func (c Credential) Read() *certificate.Identity { return certificate.Read(c.input()) }
@@ -62,23 +72,37 @@ type identity struct {
 	err    error
 }
 
+// identities are the certificates that were read in a run. It is safe for
+// concurrent use; make it with newIdentities.
+type identities struct {
+	client *httpx.Client
+	mu     sync.Mutex
+	known  map[digest]*identity
+}
+
+func newIdentities(c *httpx.Client) *identities {
+	return &identities{client: c, known: make(map[digest]*identity)}
+}
+
 // Client gives the client to send requests with on behalf of a credential: one
 // that presents its certificate, or that of the source when it has none. It
 // shares all limits with the client of the source. The error is an *Error: the
 // certificate cannot be used now.
 func (s *Source) Client(c Credential) (*httpx.Client, error) {
-	client, err := s.clientFor(c, time.Now())
+	client, err := s.identities.clientFor(c, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	return client, nil
 }
 
-func (s *Source) clientFor(c Credential, now time.Time) (*httpx.Client, *Error) {
+// clientFor gives the client that presents the certificate of a credential; the
+// plain one when it has none.
+func (s *identities) clientFor(c Credential, now time.Time) (*httpx.Client, *Error) {
 	if !c.UsesCertificate() {
 		return s.client, nil
 	}
-	known := s.identity(c)
+	known := s.of(c)
 	report := known.Report(now)
 	if f := report.Unusable(); f != nil {
 		return nil, &Error{Kind: KindCertificate, Message: c.subject() + f.Message, Cure: f.Cure}
@@ -95,19 +119,19 @@ func (s *Source) clientFor(c Credential, now time.Time) (*httpx.Client, *Error) 
 	return known.client, nil
 }
 
-// identity reads a certificate once in the life of the source.
-func (s *Source) identity(c Credential) *identity {
+// of reads a certificate once in a run.
+func (s *identities) of(c Credential) *identity {
 	d := c.certificateDigest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known, ok := s.identities[d]; ok {
+	if known, ok := s.known[d]; ok {
 		return known
 	}
 	read := &identity{Identity: c.Read()}
 	if presented := read.TLS(); presented != nil {
 		read.client, read.err = s.client.WithCertificate(presented)
 	}
-	s.identities[d] = read
+	s.known[d] = read
 	return read
 }
 

@@ -40,7 +40,7 @@ func (s *Source) exchange(ctx context.Context, c Credential) (*Exchange, *Error)
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	client, refused := s.clientFor(c, time.Now())
+	client, refused := s.identities.clientFor(c, time.Now())
 	if refused != nil {
 		return nil, refused
 	}

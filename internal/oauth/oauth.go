@@ -96,12 +96,11 @@ func (t Token) Header() secret.Secret { return t.header }
 // Source obtains tokens and keeps them for a run. It is safe for concurrent
 // use; make it with NewSource.
 type Source struct {
-	client  *httpx.Client
-	learned func(name, token string)
+	identities *identities
+	learned    func(name, token string)
 
-	mu         sync.Mutex
-	entries    map[key]*entry
-	identities map[digest]*identity
+	mu      sync.Mutex
+	entries map[key]*entry
 }
 
 // NewSource makes a source without any token. learned is told every token
@@ -111,7 +110,7 @@ func NewSource(c *httpx.Client, learned func(name, token string)) *Source {
 	if learned == nil {
 		learned = func(string, string) {}
 	}
-	return &Source{client: c, learned: learned, entries: make(map[key]*entry), identities: make(map[digest]*identity)}
+	return &Source{identities: newIdentities(c), learned: learned, entries: make(map[key]*entry)}
 }
 
 // key tells credentials apart that must not share a token: the keys of one

@@ -39,14 +39,14 @@ func (e *Invalid) Error() string { return e.Reason }
 // Verifier checks signatures against the keys that the issuer publishes. It
 // keeps keys for a run, is safe for concurrent use, and is made by NewVerifier.
 type Verifier struct {
-	client *httpx.Client
-	mu     sync.Mutex
-	places map[string]*place
+	identities *identities
+	mu         sync.Mutex
+	places     map[string]*place
 }
 
 // NewVerifier makes a verifier that knows no keys yet.
 func NewVerifier(c *httpx.Client) *Verifier {
-	return &Verifier{client: c, places: make(map[string]*place)}
+	return &Verifier{identities: newIdentities(c), places: make(map[string]*place)}
 }
 
 // Evidence is a token and how it was obtained.
@@ -79,7 +79,9 @@ type Evidence struct {
 // Keys are looked for at jku of the token (if its host is that of the token
 // URL, with or without ".cert", or its parent authentication.<landscape>), at
 // jwks_uri of /.well-known/openid-configuration on the same host, and at
-// /token_keys. They are kept; a document without the key is asked for once more,
+// /token_keys. Those hosts see the certificate of the credential when they ask
+// for one, as the token endpoint does, and no other host does. What they publish
+// is kept, whoever asked for it; a document without the key is asked for once more,
 // and not more than some times a minute, however many tokens name keys that do
 // not exist.
 func (v *Verifier) Judge(ctx context.Context, e Evidence) (remark string, err error) {
@@ -101,7 +103,7 @@ func (v *Verifier) Judge(ctx context.Context, e Evidence) (remark string, err er
 	if certain == nil {
 		certain = judgeBinding(j, e.Credential)
 	}
-	err = v.verifySignature(ctx, tokenURL, j, signed)
+	err = v.verifySignature(ctx, e.Credential, j, signed)
 	if _, unknown := errors.AsType[*Error](err); unknown && certain != nil && ctx.Err() == nil {
 		return "", certain
 	}
@@ -152,7 +154,8 @@ func judgeAlgorithm(name string) *Invalid {
 }
 
 // verifySignature goes through the places where the key may be.
-func (v *Verifier) verifySignature(ctx context.Context, tokenURL string, j *JWT, signed *jose.JSONWebSignature) error {
+func (v *Verifier) verifySignature(ctx context.Context, c Credential, j *JWT, signed *jose.JSONWebSignature) error {
+	tokenURL := c.TokenURL
 	origin, err := httpx.Origin(tokenURL)
 	if err != nil {
 		return &Error{Kind: KindRequest, Message: "the token URL is none: " + err.Error(), Cure: "take tokenurl of the service key as it stands", Err: err}
@@ -162,14 +165,14 @@ func (v *Verifier) verifySignature(ctx context.Context, tokenURL string, j *JWT,
 	tried := make(map[string]bool)
 	for _, find := range []func() (string, *Error){
 		func() (string, *Error) { return trustedJKU(tokenURL, j.JKU), nil },
-		func() (string, *Error) { return v.discover(ctx, tokenURL, origin) },
+		func() (string, *Error) { return v.discover(ctx, c, origin) },
 		func() (string, *Error) { return origin + "/token_keys", nil },
 	} {
 		at, failed := find()
 		if failed == nil && at != "" && !tried[at] {
 			tried[at] = true
 			var result verdict
-			result, failed = v.try(ctx, at, j, signed)
+			result, failed = v.try(ctx, c, at, j, signed)
 			if result.found {
 				return result.err
 			}
@@ -209,15 +212,15 @@ type verdict struct {
 }
 
 // try verifies against the keys of one place.
-func (v *Verifier) try(ctx context.Context, at string, j *JWT, signed *jose.JSONWebSignature) (verdict, *Error) {
-	keys, kept, failed := v.keys(ctx, at, 0)
+func (v *Verifier) try(ctx context.Context, c Credential, at string, j *JWT, signed *jose.JSONWebSignature) (verdict, *Error) {
+	keys, kept, failed := v.keys(ctx, c, at, 0)
 	if failed != nil {
 		return verdict{}, failed
 	}
 	result := matchKeys(keys.list, at, j, signed)
 	if kept && (!result.found || result.err != nil) {
 		// Keys rotate: what was kept may be out of date.
-		keys, _, failed = v.keys(ctx, at, keys.generation)
+		keys, _, failed = v.keys(ctx, c, at, keys.generation)
 		if failed != nil {
 			return verdict{}, failed
 		}
@@ -310,7 +313,7 @@ func CheckIssuer(tokenURL, issuer string) error {
 
 // discover reads jwks_uri of the OpenID configuration. Nothing: there is none
 // on the same host.
-func (v *Verifier) discover(ctx context.Context, tokenURL, origin string) (string, *Error) {
+func (v *Verifier) discover(ctx context.Context, c Credential, origin string) (string, *Error) {
 	at := origin + "/.well-known/openid-configuration"
 	p := v.place(at)
 	if failed := p.lock(ctx, at); failed != nil {
@@ -318,13 +321,12 @@ func (v *Verifier) discover(ctx context.Context, tokenURL, origin string) (strin
 	}
 	defer p.unlock()
 	if p.generation == 0 {
-		body, failed := v.get(ctx, at)
+		if p.refused[c.identityDigest()] {
+			return "", nil
+		}
+		body, failed := v.get(ctx, c, at)
 		if failed != nil {
-			if failed.Status >= 400 && failed.Status < 500 && failed.Kind != KindBusy {
-				p.generation = 1 // there is none
-				return "", nil
-			}
-			return "", failed
+			return "", p.absent(c, failed)
 		}
 		var document struct {
 			JWKS string `json:"jwks_uri"`
@@ -332,7 +334,25 @@ func (v *Verifier) discover(ctx context.Context, tokenURL, origin string) (strin
 		_ = json.Unmarshal([]byte(body), &document) // not JSON: it names no keys
 		p.text, p.generation = document.JWKS, 1
 	}
-	return trustedJKU(tokenURL, p.text), nil
+	return trustedJKU(c.TokenURL, p.text), nil
+}
+
+// absent keeps that there is no document, for everybody when the server says so,
+// for this certificate when it may be what the server does not like. The error
+// is what does not tell whether there is one.
+func (p *place) absent(c Credential, failed *Error) *Error {
+	switch {
+	case failed.Status < 400 || failed.Status >= 500 || failed.Kind == KindBusy:
+		return failed
+	case failed.Status == http.StatusNotFound || failed.Status == http.StatusGone:
+		p.generation = 1
+	default:
+		if p.refused == nil {
+			p.refused = make(map[digest]bool)
+		}
+		p.refused[c.identityDigest()] = true
+	}
+	return nil
 }
 
 // place is a URL with keys, or with the OpenID configuration.
@@ -342,6 +362,8 @@ type place struct {
 	list       []publicKey
 	text       string
 	again      *rate.Limiter // bounds how often keys are asked for once more
+	// refused are those whom the server denied the OpenID configuration.
+	refused map[digest]bool
 }
 
 // How often a place is asked for keys once more because a token named one that
@@ -383,7 +405,7 @@ func (p *place) unlock() { <-p.turn }
 
 // keys gives the keys of a place, newer than a generation that did not do unless
 // it was asked too often; kept tells that they were read before.
-func (v *Verifier) keys(ctx context.Context, at string, outdated int) (set keySet, kept bool, failed *Error) {
+func (v *Verifier) keys(ctx context.Context, c Credential, at string, outdated int) (set keySet, kept bool, failed *Error) {
 	p := v.place(at)
 	if failed := p.lock(ctx, at); failed != nil {
 		return keySet{}, false, failed
@@ -392,7 +414,7 @@ func (v *Verifier) keys(ctx context.Context, at string, outdated int) (set keySe
 	if p.generation > outdated || outdated > 0 && !p.again.Allow() {
 		return keySet{p.list, p.generation}, true, nil
 	}
-	body, failed := v.get(ctx, at)
+	body, failed := v.get(ctx, c, at)
 	if failed != nil {
 		return keySet{}, false, failed
 	}
@@ -405,9 +427,27 @@ func (v *Verifier) keys(ctx context.Context, at string, outdated int) (set keySe
 	return keySet{p.list, p.generation}, false, nil
 }
 
+// ask sends a request on behalf of a credential. What is asked for is public:
+// where the certificate cannot be used, or is refused in the handshake, there
+// may be an answer without it.
+func (v *Verifier) ask(ctx context.Context, c Credential, request *httpx.Request) (*httpx.Response, error) {
+	certified, unusable := v.identities.clientFor(c, time.Now())
+	if unusable != nil {
+		return v.identities.client.Do(ctx, request)
+	}
+	response, err := certified.Do(ctx, request)
+	if certified == v.identities.client || !httpx.CertificateRefused(err) {
+		return response, err
+	}
+	if plain, refused := v.identities.client.Do(ctx, request); refused == nil {
+		return plain, nil
+	}
+	return response, err
+}
+
 // get reads a document; anything but 200 is an error.
-func (v *Verifier) get(ctx context.Context, at string) (string, *Error) {
-	response, err := v.client.Do(ctx, &httpx.Request{
+func (v *Verifier) get(ctx context.Context, c Credential, at string) (string, *Error) {
+	response, err := v.ask(ctx, c, &httpx.Request{
 		Method: http.MethodGet,
 		URL:    at,
 		Header: http.Header{"Accept": {"application/json"}},
