@@ -255,6 +255,63 @@ func TestCertificatesThatAreRefused(t *testing.T) {
 	}
 }
 
+// TestCertificatesThatAPageRefuses: nginx lets the handshake pass and says in a
+// page that it cannot verify the certificate. The page says nothing of a secret.
+func TestCertificatesThatAPageRefuses(t *testing.T) {
+	ca := newAuthority(t, "Client CA")
+	title := ""
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<html>\r\n<head><title>%s</title></head>\r\n<body></body></html>", title)
+	}
+	s := serveTokens(t, ca, answer)
+	for page, kind := range map[string]string{
+		"400 The SSL certificate error":            oauth.KindRefused,
+		"400 No required SSL certificate was sent": oauth.KindRefused,
+		"400 Bad Request":                          oauth.KindAnswer,
+	} {
+		title = page
+		_, err := trusting(t, ca).Token(t.Context(), ca.certified(t, s.URL, "one", time.Hour))
+		wantKind(t, err, kind, page)
+		_, err = source(t, answer).Token(t.Context(), credential(memoryURL))
+		wantKind(t, err, oauth.KindAnswer, page)
+	}
+}
+
+// TestHungUp: a server that closes the connection without a word has said
+// nothing; one that does not listen, or breaks off its answer, is another case.
+func TestHungUp(t *testing.T) {
+	ca := newAuthority(t, "Client CA")
+	begin := ""
+	s := publish(t, ca, tls.RequireAndVerifyClientCert)
+	s.answer = func(w http.ResponseWriter, _ *http.Request) {
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		buffered.WriteString(begin)
+		buffered.Flush()
+	}
+	ask := func(url string) *oauth.Error {
+		_, err := trusting(t, ca).Token(t.Context(), ca.certified(t, url, "one", time.Hour))
+		return wantKind(t, err, oauth.KindNetwork)
+	}
+	if e := ask(s.URL); !e.HungUp() || !strings.Contains(e.Cure, "some servers hang up on a certificate") {
+		t.Errorf("%v: %s", e, e.Cure)
+	}
+	begin = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+	if e := ask(s.URL); e.HungUp() {
+		t.Errorf("an answer that was cut off: %v", e)
+	}
+	s.Close()
+	if e := ask(s.URL); e.HungUp() {
+		t.Errorf("nobody listens: %v", e)
+	}
+}
+
 func TestMutualTLSFollowsNoRedirect(t *testing.T) {
 	ca := newAuthority(t, "Client CA")
 	s := serveTokens(t, ca, func(w http.ResponseWriter, r *http.Request) {

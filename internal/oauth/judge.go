@@ -78,6 +78,14 @@ func (e *Error) Refused() bool {
 	return e.Kind == KindRefused || e.Kind == KindGrant || e.Kind == KindPath || e.Kind == KindCertificate
 }
 
+// HungUp tells whether the other side closed the connection without a word, as
+// some servers do on a certificate that they do not accept. It may as well be
+// trouble of the network.
+func (e *Error) HungUp() bool {
+	wire, ok := errors.AsType[*httpx.Error](e.Err)
+	return ok && wire.Kind == httpx.Network && strings.Contains(wire.Message, "by the other side") && !strings.Contains(wire.Message, "had arrived")
+}
+
 // check finds what makes a token request impossible.
 func (c Credential) check() *Error {
 	u, err := url.Parse(c.TokenURL)
@@ -122,19 +130,16 @@ func (c Credential) judgeError(wire, library error) *Error {
 	if !ok {
 		return &Error{Kind: KindRequest, Message: c.subject() + "the token request cannot be made", Cure: "check token-url, scope and params", Err: cmp.Or(wire, library)}
 	}
-	cure := e.Cure
-	if c.UsesCertificate() {
-		if httpx.CertificateRefused(e) {
-			return c.handshakeRefused(e)
-		}
-		if e.Kind == httpx.Network && strings.Contains(e.Message, "by the other side") {
-			cure += "; some servers hang up on a certificate that they do not accept"
-		}
+	judged := &Error{Kind: string(e.Kind), Message: c.subject() + e.Message, Cure: e.Cure, Err: e}
+	switch {
+	case c.UsesCertificate() && httpx.CertificateRefused(e):
+		return c.handshakeRefused(e)
+	case c.UsesCertificate() && judged.HungUp():
+		judged.Cure += "; some servers hang up on a certificate that they do not accept"
+	case strings.Contains(e.Message, "does not resolve"):
+		judged.Cure = "check subdomain and region in token-url; take tokenurl of the service key as it stands; behind a corporate proxy set proxy or HTTPS_PROXY"
 	}
-	if strings.Contains(e.Message, "does not resolve") {
-		cure = "check subdomain and region in token-url; take tokenurl of the service key as it stands; behind a corporate proxy set proxy or HTTPS_PROXY"
-	}
-	return &Error{Kind: string(e.Kind), Message: c.subject() + e.Message, Cure: cure, Err: e}
+	return judged
 }
 
 // judgeAnswer judges a whole answer; nil: it holds a token (wire/sap.md 2.6
@@ -165,6 +170,8 @@ func (c Credential) judgeAnswer(r *httpx.Response, a answer, library error) *Err
 		return say(KindPath, fmt.Sprintf("redirects to %q, and a token request follows no redirect", bounded(r.Header.Get("Location"))), "take tokenurl of the service key as it stands (https, ending in /oauth/token)")
 	case a.code != "" || r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
 		return c.judgeRefusal(r, a, say)
+	case c.UsesCertificate() && refusesCertificate(r):
+		return say(KindRefused, "refuses "+c.means(), c.compare())
 	case r.Status == http.StatusNotFound:
 		return say(KindPath, fmt.Sprintf("has no token endpoint at %q", c.path()), "take tokenurl of the service key, not its url; the path is /oauth/token")
 	case r.Status == http.StatusMethodNotAllowed:
@@ -197,7 +204,7 @@ func (c Credential) judgeRefusal(r *httpx.Response, a answer, say func(kind, cau
 	description := strings.ToLower(a.description)
 	switch {
 	case strings.Contains(description, "unauthorized grant type"), a.code == "unauthorized_client":
-		return say(KindGrant, "does not allow this client the grant type "+strconv.Quote(c.grantType()), `create the service instance with "grant-types": ["client_credentials"]`)
+		return say(KindGrant, "does not allow this client the grant type "+strconv.Quote(c.grantType()), c.grantCure())
 	case a.code == "unsupported_grant_type":
 		return say(KindGrant, "does not know the grant type "+strconv.Quote(c.grantType()), "leave grant_type out of params")
 	case a.code == "invalid_scope":
@@ -222,6 +229,13 @@ func (c Credential) judgeRefusal(r *httpx.Response, a answer, say func(kind, cau
 		return say(KindPath, fmt.Sprintf("does not take POST at %q", c.path()), "take tokenurl of the service key, not its url; the path is /oauth/token")
 	}
 	return say(KindAnswer, "answers with an error that is none of OAuth's", "check token-url, scope and params")
+}
+
+// grantCure says what an instance lacks that was made for other grants
+// (wire/sap.md 1.5 and 8): its parameter, and a key that knows of it.
+func (c Credential) grantCure() string {
+	return fmt.Sprintf(`the service instance lacks the parameter "grant-types": [%q]: update it (cf update-service INSTANCE -c '{"grant-types":[%[1]q],"roles":[…]}') or create it anew, `+
+		"then make a new service key (cf create-service-key INSTANCE KEY, or Service Keys, Create in the cockpit) and use that", bounded(c.grantType()))
 }
 
 func (c Credential) grantType() string {
@@ -260,6 +274,18 @@ func (c Credential) said(r *httpx.Response, a answer) string {
 		text += fmt.Sprintf(", body begins %q", bounded(r.Body))
 	}
 	return text + ")"
+}
+
+// refusesCertificate recognises the page with which nginx, before an
+// authorization server, answers a certificate that it cannot verify, or none:
+// status 400, "The SSL certificate error" or "No required SSL certificate was
+// sent".
+func refusesCertificate(r *httpx.Response) bool {
+	if r.Status != http.StatusBadRequest || !isPage(r) {
+		return false
+	}
+	m := pageTitle.FindStringSubmatch(r.Body)
+	return m != nil && strings.Contains(m[1], "SSL certificate")
 }
 
 var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.{0,400}?)</title>`)
