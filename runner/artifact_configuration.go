@@ -12,6 +12,7 @@ import (
 	"iflowtest/internal/cpi"
 	"iflowtest/internal/diag"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 	"iflowtest/scenarios"
 )
@@ -224,7 +225,7 @@ func (r *restoration) add(c change) {
 func (r *restoration) run(ctx context.Context, _ entry) (found bool, err error) {
 	present, err := r.api.Parameters(ctx, r.id)
 	switch {
-	case cpi.IsNotFound(err):
+	case platform.Is(err, platform.KindNotFound):
 		return false, nil
 	case err != nil:
 		return true, err
@@ -259,7 +260,7 @@ func (r *restoration) one(ctx context.Context, present []cpi.Parameter, c change
 func (r *restoration) redeploy(ctx context.Context) error {
 	there, err := r.api.RuntimeArtifact(ctx, r.id)
 	switch {
-	case cpi.IsNotFound(err), err == nil && !r.own(there):
+	case platform.Is(err, platform.KindNotFound), err == nil && !r.own(there):
 		return nil
 	case err != nil:
 		return err
@@ -286,7 +287,7 @@ func (r *restoration) awaitStart(ctx context.Context, there cpi.RuntimeArtifact)
 		now, err := r.api.RuntimeArtifact(ctx, r.id)
 		stale := sameDeployment(now, there.DeployedOn, there.DeployedBy) && time.Since(built) < staleLimit
 		switch {
-		case err != nil && !cpi.IsNotFound(err):
+		case err != nil && !platform.Is(err, platform.KindNotFound):
 			return err
 		case err != nil, stale, now.Status == cpi.Starting, now.Status == cpi.Stopping:
 		case now.Status == cpi.Failed:

@@ -8,13 +8,14 @@ import (
 
 	"iflowtest/internal/cpi"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
 // build deploys the artifact and waits until it is built. A result means that
 // the build failed.
 func (d *deployment) build(ctx context.Context) (*result, *trouble) {
 	before, err := d.api.RuntimeArtifact(ctx, d.id)
-	if err != nil && !cpi.IsNotFound(err) {
+	if err != nil && !platform.Is(err, platform.KindNotFound) {
 		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
 	}
 	d.before = before
@@ -36,7 +37,7 @@ func (d *deployment) build(ctx context.Context) (*result, *trouble) {
 	for looks := 1; task != ""; looks++ {
 		status, err = d.api.BuildStatus(ctx, task)
 		// The task may appear some time after its number.
-		if cpi.IsNotFound(err) {
+		if platform.Is(err, platform.KindNotFound) {
 			status, err = cpi.BuildDeploying, nil
 		}
 		if err != nil {
@@ -66,8 +67,8 @@ func (d *deployment) building(task string) string {
 // refused is a deployment that the platform does not begin.
 func (d *deployment) refused(ctx context.Context, err error) (*result, *trouble) {
 	r, t := &result{exchange: d.api.last}, fromIntegration(ctx, err)
-	e, ok := errors.AsType[*cpi.Error](err)
-	if !ok || e.Kind != cpi.KindNotFound && e.Kind != cpi.KindRefused {
+	e, ok := errors.AsType[*platform.Error](err)
+	if !ok || e.Kind != platform.KindNotFound && e.Kind != platform.KindRefused {
 		return r, t
 	}
 	names, err := d.api.DesigntimeIDs(ctx)

@@ -10,6 +10,7 @@ import (
 	"iflowtest/internal/cpi"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
 // The kinds of resources that an artifact step makes: what it deploys, and the
@@ -226,7 +227,7 @@ func (u undeployment) find(ctx context.Context) (there cpi.RuntimeArtifact, foun
 	}
 	for looks := 1; ; looks++ {
 		there, err = u.api.RuntimeArtifact(ctx, u.e.Name)
-		if err == nil || !cpi.IsNotFound(err) {
+		if err == nil || !platform.Is(err, platform.KindNotFound) {
 			return there, err == nil, err
 		}
 		left := time.Until(until)
@@ -262,7 +263,7 @@ func awaitBuild(ctx context.Context, api *cpi.Client, id, task string) (string, 
 	for looks := 1; ; looks++ {
 		status, err := api.BuildStatus(ctx, task)
 		switch {
-		case cpi.IsNotFound(err):
+		case platform.Is(err, platform.KindNotFound):
 			return "", nil
 		case err != nil:
 			return "", err
@@ -297,11 +298,11 @@ func (u undeployment) stop(ctx context.Context, there cpi.RuntimeArtifact) error
 		if !asked && now.Status != cpi.Stopping {
 			err := u.api.Undeploy(ctx, u.e.Name)
 			switch {
-			case cpi.IsNotFound(err):
+			case platform.Is(err, platform.KindNotFound):
 				return nil
 			case err == nil:
 				asked = true
-			case now.Status != cpi.Starting || !isRefused(err):
+			case now.Status != cpi.Starting || !platform.Is(err, platform.KindRefused):
 				return err
 			}
 		}
@@ -310,7 +311,7 @@ func (u undeployment) stop(ctx context.Context, there cpi.RuntimeArtifact) error
 		}
 		next, err := u.api.RuntimeArtifact(ctx, u.e.Name)
 		switch {
-		case cpi.IsNotFound(err), err == nil && !sameDeployment(next, there.DeployedOn, there.DeployedBy):
+		case platform.Is(err, platform.KindNotFound), err == nil && !sameDeployment(next, there.DeployedOn, there.DeployedBy):
 			return nil
 		case err != nil:
 			return err

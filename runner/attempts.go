@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"iflowtest/assertions"
-	"iflowtest/internal/cpi"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -170,7 +170,7 @@ func statusOf(r *result, t *trouble) int {
 		if e, ok := errors.AsType[*oauth.Error](t.err); ok {
 			return e.Status
 		}
-		if e, ok := errors.AsType[*cpi.Error](t.err); ok {
+		if e, ok := errors.AsType[*platform.Error](t.err); ok {
 			return e.Status
 		}
 		return 0
@@ -187,7 +187,7 @@ func retryAfter(r *result, t *trouble) (time.Duration, bool) {
 		if e, ok := errors.AsType[*oauth.Error](t.err); ok {
 			return e.RetryAfter, e.RetryAfter > 0
 		}
-		if e, ok := errors.AsType[*cpi.Error](t.err); ok {
+		if e, ok := errors.AsType[*platform.Error](t.err); ok {
 			return e.RetryAfter, e.RetryAfter > 0
 		}
 		return 0, false

@@ -11,6 +11,7 @@ import (
 
 	"iflowtest/internal/cf"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
 // lastChance is how long a deletion has that could not begin before the time
@@ -356,7 +357,7 @@ func unlessMissing(err error) error {
 	if _, missing := errors.AsType[*cf.NotFoundError](err); missing {
 		return nil
 	}
-	if e, ok := errors.AsType[*cf.Error](err); ok && e.Kind == cf.KindNotFound && e.Code == 10010 {
+	if e, ok := errors.AsType[*platform.Error](err); ok && e.Kind == platform.KindNotFound && e.Code == 10010 {
 		return nil
 	}
 	return err
@@ -413,7 +414,7 @@ func (p *present) remove(ctx context.Context, client *cf.Client, e entry) error 
 		if err == nil {
 			_, err = client.Wait(ctx, operation, nil)
 		}
-		if err == nil || !isKind(err, cf.KindInProgress) && !isKind(err, cf.KindBusy) {
+		if err == nil || !platform.Is(err, platform.KindInProgress, platform.KindBusy) {
 			return err
 		}
 		if err := p.settle(ctx, client, e); err != nil {
@@ -444,11 +445,6 @@ func (p *present) settle(ctx context.Context, client *cf.Client, e entry) error 
 		_, err = client.Settle(ctx, cf.ServiceInstance, e.Instance, nil)
 	}
 	return err
-}
-
-func isKind(err error, kind cf.Kind) bool {
-	e, ok := errors.AsType[*cf.Error](err)
-	return ok && e.Kind == kind
 }
 
 func wordsOf(kind string) string {

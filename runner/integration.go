@@ -131,30 +131,7 @@ func (c *stepCompiler) api(body *scenarios.Node) *credential {
 
 // fromIntegration turns an error of the OData API into trouble.
 func fromIntegration(ctx context.Context, err error) *trouble {
-	e, ok := errors.AsType[*cpi.Error](err)
-	if !ok {
-		return fromOAuth(ctx, err)
-	}
-	if t := ended(ctx); t != nil {
-		t.err = err
-		return t
-	}
-	t := &trouble{class: classUnknown, err: err, problem: Problem{Type: TypePlatform, Message: e.Message, Cure: e.Cure}}
-	switch e.Kind {
-	case cpi.KindNetwork, cpi.KindRefusedOrigin:
-		t.problem.Type = TypeNetwork
-	case cpi.KindTLS:
-		t.problem.Type = TypeTLS
-	case cpi.KindTimeout:
-		t.problem.Type = TypeTimeout
-	case cpi.KindInterrupted:
-		t.class, t.problem.Type = classInterrupted, TypeInterrupted
-	case cpi.KindUnauthorized, cpi.KindForbidden:
-		t.class, t.problem.Type = classCredential, TypeCredential
-	case cpi.KindRefused, cpi.KindNotFound, cpi.KindRequest:
-		t.class = classStep
-	}
-	return t
+	return fromService(ctx, integrationService(), err)
 }
 
 // fromUndo turns what stands in the way of taking something back into trouble.
@@ -172,17 +149,7 @@ func fromUndo(ctx context.Context, err error) *trouble {
 			return t
 		}
 	}
-	if _, ok := errors.AsType[*cpi.Error](err); ok {
-		return fromIntegration(ctx, err)
-	}
 	return fromPlatform(ctx, err)
-}
-
-// isRefused reports whether the platform refuses a request for a reason of its
-// own.
-func isRefused(err error) bool {
-	e, ok := errors.AsType[*cpi.Error](err)
-	return ok && e.Kind == cpi.KindRefused
 }
 
 // ended gives what the wait of a step for the platform came to when its time

@@ -37,6 +37,18 @@ func provisioningService() service {
 	}
 }
 
+// integrationService is the OData API of Cloud Integration, which is what is
+// tested: that it refuses a request is no matter of provisioning.
+func integrationService() service {
+	return service{
+		otherwise: judgement{class: classUnknown, kind: TypePlatform},
+		rows: []judgement{
+			{classCredential, TypeCredential, []platform.Kind{platform.KindForbidden}},
+			{classStep, TypePlatform, []platform.Kind{platform.KindRefused, platform.KindNotFound, platform.KindRequest}},
+		},
+	}
+}
+
 // everyService is what the kinds come to that all services share.
 func everyService() []judgement {
 	return []judgement{

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
+	"time"
 
 	"iflowtest/internal/cf"
 	"iflowtest/internal/oauth"
@@ -29,11 +31,38 @@ func TestFromService(t *testing.T) {
 		platform.KindNotEntitled: failed, platform.KindInProgress: failed, platform.KindBusy: failed, platform.KindBroker: failed,
 		platform.KindFailed: failed, platform.KindUnsupported: failed, platform.KindRefused: failed, platform.KindRequest: failed,
 	}
+	check := func(t *testing.T, want map[platform.Kind]outcome, from func(context.Context, error) *trouble) {
+		t.Helper()
+		for kind, w := range want {
+			err := fmt.Errorf("step: %w", &platform.Error{Kind: kind, Message: "what", Cure: "do it"})
+			got := from(t.Context(), err)
+			if (outcome{got.class, got.problem.Type}) != w || got.problem.Message != "what" || got.problem.Cure != "do it" || got.err != err {
+				t.Errorf("%s: got %+v, want %+v", kind, got, w)
+			}
+		}
+	}
+	check(t, want, fromPlatform)
+	refused := outcome{classStep, TypePlatform}
+	maps.Copy(want, map[platform.Kind]outcome{
+		platform.KindForbidden: credential,
+		platform.KindRefused:   refused, platform.KindNotFound: refused, platform.KindRequest: refused,
+	})
 	for kind, w := range want {
-		err := fmt.Errorf("step: %w", &platform.Error{Kind: kind, Message: "what", Cure: "do it"})
-		got := fromPlatform(t.Context(), err)
-		if (outcome{got.class, got.problem.Type}) != w || got.problem.Message != "what" || got.problem.Cure != "do it" || got.err != err {
-			t.Errorf("%s: got %+v, want %+v", kind, got, w)
+		if w.kind == TypeProvisioning {
+			want[kind] = outcome{classUnknown, TypePlatform}
+		}
+	}
+	delete(want, platform.KindSignIn) // there is no such sign-in
+	delete(want, platform.KindKey)
+	check(t, want, fromIntegration)
+}
+
+// TestStatusOfServices: retry and poll know the answer of every service.
+func TestStatusOfServices(t *testing.T) {
+	for name, from := range map[string]func(context.Context, error) *trouble{"provisioning": fromPlatform, "integration": fromIntegration} {
+		trouble := from(t.Context(), &platform.Error{Kind: platform.KindServer, Status: 503, RetryAfter: time.Minute})
+		if after, told := retryAfter(nil, trouble); statusOf(nil, trouble) != 503 || after != time.Minute || !told {
+			t.Errorf("%s: status %d, after %s, told %t", name, statusOf(nil, trouble), after, told)
 		}
 	}
 }

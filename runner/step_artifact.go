@@ -10,6 +10,7 @@ import (
 	"iflowtest/internal/diag"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -147,7 +148,7 @@ func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *troubl
 func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *trouble) {
 	for looks := 1; ; looks++ {
 		found, err := d.api.RuntimeArtifact(ctx, d.id)
-		missing := cpi.IsNotFound(err)
+		missing := platform.Is(err, platform.KindNotFound)
 		state := found.Status
 		switch {
 		case missing && d.built.IsZero():

@@ -12,6 +12,7 @@ import (
 	"iflowtest/internal/diag"
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -225,7 +226,7 @@ func (w *awaited) find(ctx context.Context) (cpi.MessageLog, bool, error) {
 	}
 	if id != "" {
 		log, err := w.api.MessageLog(ctx, id)
-		if cpi.IsNotFound(err) {
+		if platform.Is(err, platform.KindNotFound) {
 			return log, false, nil
 		}
 		return log, err == nil, err

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 // The states of a runtime artifact (wire/sap.md 6.3).
@@ -48,7 +50,7 @@ func runtimeArtifact(r row) RuntimeArtifact {
 }
 
 // RuntimeArtifact gives what is deployed under an ID (wire/sap.md 6.3).
-// [IsNotFound] holds for the error when it is not deployed.
+// The error is of [platform.KindNotFound] when it is not deployed.
 func (c *Client) RuntimeArtifact(ctx context.Context, id string) (RuntimeArtifact, error) {
 	r, err := c.entity(ctx, fmt.Sprintf("looking for the artifact %q", id), key("IntegrationRuntimeArtifacts", id))
 	if err != nil {
@@ -76,7 +78,7 @@ func (c *Client) RuntimeError(ctx context.Context, id string) (string, error) {
 	doing := fmt.Sprintf("reading the error information of the artifact %q", id)
 	resource := key("IntegrationRuntimeArtifacts", id) + "/ErrorInformation/$value"
 	text, err := c.value(ctx, doing, resource, "application/json")
-	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotAcceptable {
+	if e, ok := errors.AsType[*platform.Error](err); ok && e.Status == http.StatusNotAcceptable {
 		text, err = c.value(ctx, doing, resource, "application/xml")
 	}
 	if err != nil {

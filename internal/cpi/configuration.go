@@ -23,8 +23,8 @@ func designtime(id string) string {
 }
 
 // Parameters gives the externalized parameters of the active design-time
-// version of an integration flow (wire/sap.md 6.5). [IsNotFound] holds for the
-// error when there is no such flow.
+// version of an integration flow (wire/sap.md 6.5). The error is of the kind
+// not-found when there is no such flow.
 func (c *Client) Parameters(ctx context.Context, id string) ([]Parameter, error) {
 	p, err := c.list(ctx, fmt.Sprintf("reading the configuration of the artifact %q", id), designtime(id)+"/Configurations", 0)
 	if err != nil {

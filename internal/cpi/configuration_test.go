@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"iflowtest/internal/platform"
 )
 
 func TestParameters(t *testing.T) {
@@ -54,7 +56,7 @@ func TestUndeploy(t *testing.T) {
 	if err := c.Undeploy(t.Context(), "F"); err != nil {
 		t.Error(err)
 	}
-	if err := c.Undeploy(t.Context(), "F"); !IsNotFound(err) {
+	if err := c.Undeploy(t.Context(), "F"); !platform.Is(err, platform.KindNotFound) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff([]string{"DELETE /api/v1/IntegrationRuntimeArtifacts(%27F%27)", "DELETE /api/v1/IntegrationRuntimeArtifacts(%27F%27)"}, tenant.requests()); diff != "" {
@@ -73,8 +75,8 @@ func TestRoles(t *testing.T) {
 		"WorkspacePackagesRead":      {read},
 	} {
 		for _, err := range refused {
-			e, ok := errors.AsType[*Error](err)
-			if !ok || e.Kind != KindForbidden || !strings.Contains(e.Cure, role) {
+			e, ok := errors.AsType[*platform.Error](err)
+			if !ok || e.Kind != platform.KindForbidden || !strings.Contains(e.Cure, role) {
 				t.Errorf("%s: %v", role, err)
 			}
 		}

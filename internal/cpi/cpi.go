@@ -18,6 +18,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -54,7 +55,7 @@ type Config struct {
 // Client speaks to one API as one user. It is safe for concurrent use; make it
 // with [New].
 type Client struct {
-	http   *httpx.Client
+	sender platform.Sender
 	config Config
 	jar    http.CookieJar // of basic authentication
 
@@ -62,19 +63,25 @@ type Client struct {
 	csrf string
 }
 
+// patience is how often the API is asked again. A gateway that says when it is
+// back, later than in half a minute, is taken at its word.
+func patience() platform.Patience {
+	return platform.Patience{Repeats: 3, Backoff: 500 * time.Millisecond, Outage: 30 * time.Second, RateRepeats: 8}
+}
+
 // New makes a client. Nothing is sent before the first call.
 func New(h *httpx.Client, c Config) *Client {
 	c.Root = strings.TrimRight(c.Root, "/")
-	if c.Answered == nil {
-		c.Answered = func(*httpx.Response) {}
-	}
-	if c.Waiting == nil {
-		c.Waiting = func(string, time.Duration) {}
-	}
 	if c.Learned == nil {
 		c.Learned = func(string, string) {}
 	}
-	client := &Client{http: h, config: c}
+	client := &Client{config: c}
+	client.sender = platform.Sender{
+		HTTP: h, Patience: patience(), Answered: c.Answered, Waiting: c.Waiting, Stale: invalidToken,
+		Before: func(ctx context.Context, q *platform.Request) error {
+			return c.Pace.wait(ctx, client.resourceOf(q.URL))
+		},
+	}
 	if c.Token == nil {
 		client.jar, _ = cookiejar.New(nil) // it returns no error
 	}

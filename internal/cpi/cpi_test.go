@@ -16,6 +16,7 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/internal/secret"
 )
 
@@ -167,8 +168,8 @@ func TestPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tenant := says(`{"d":{"results":[{"Id":"A"}],"__next":"` + next + `"}}`)
 			_, err := tenant.client(t).RuntimeArtifacts(t.Context())
-			e, ok := errors.AsType[*Error](err)
-			if !ok || e.Kind != KindAnswer || len(tenant.asked) != 1 {
+			e, ok := errors.AsType[*platform.Error](err)
+			if !ok || e.Kind != platform.KindAnswer || len(tenant.asked) != 1 {
 				t.Errorf("%v after %d requests", err, len(tenant.asked))
 			}
 		})
@@ -180,37 +181,34 @@ func TestErrors(t *testing.T) {
 	const at = `looking for the artifact "F": GET https://tenant.example/api/v1/IntegrationRuntimeArtifacts%28%27F%27%29 was answered `
 	for name, c := range map[string]struct {
 		tenant  *tenant
-		kind    Kind
+		kind    platform.Kind
 		message string
 	}{
-		"JSON":              {fails(404, "application/json", `{"error":{"code":"Not Found","message":{"lang":"en","value":"Requested entity could not be found"}}}`), KindNotFound, at + `404: "Requested entity could not be found"`},
-		"null":              {fails(400, "application/json", `{"error":{"code":"Bad Request","message":{"lang":"en","value":null}}}`), KindRefused, at + `400: "Bad Request"`},
-		"text as message":   {fails(400, "application/json", `{"error":{"code":"X","message":"no such option"}}`), KindRefused, at + `400: "no such option"`},
-		"gateway":           {fails(429, "application/json", `{"message":"slow down"}`), KindRateLimited, at + `429: "slow down"`},
-		"XML":               {fails(400, "application/xml", `<?xml version="1.0"?><error xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><code/><message xml:lang="en">$top is not supported</message></error>`), KindRefused, at + `400: "$top is not supported"`},
-		"page":              {fails(503, "text/html", `<html><head><title>Down &amp; out</title></head></html>`), KindServer, at + `503; the answer is a page (HTML), titled "Down & out"`},
-		"page for 404":      {fails(404, "text/html", `<!doctype html><h1>HTTP Status 404</h1>`), KindAnswer, at + `404; the answer is a page (HTML), titled "HTTP Status 404"`},
-		"text":              {fails(500, "text/plain", "the artifact\n is locked"), KindServer, at + `500: "the artifact is locked"`},
-		"not found in text": {fails(500, "text/plain", "Requested entity could not be found."), KindNotFound, at + `500: "Requested entity could not be found."`},
-		"empty":             {fails(403, "", ""), KindForbidden, at + `403 with no text`},
-		"401":               {fails(401, "text/html", "<html><title>401</title></html>"), KindUnauthorized, at + `401; the answer is a page (HTML), titled "401"`},
-		"redirect":          {&tenant{answers: []answer{{302, http.Header{"Location": {"https://login.example/x?state=1"}}, ""}}}, KindAnswer, at + `302, and points to "https://login.example/x"`},
-		"login page":        {fails(200, "text/html", `<html><title>Sign in</title></html>`), KindAnswer, `looking for the artifact "F": GET https://tenant.example/api/v1/IntegrationRuntimeArtifacts%28%27F%27%29 was answered 200, but no entity of OData 2.0 ({"d":{…}}) came; the answer is a page (HTML), titled "Sign in"`},
-		"other JSON":        {fails(200, "application/json", `{"value":[]}`), KindAnswer, `looking for the artifact "F": GET https://tenant.example/api/v1/IntegrationRuntimeArtifacts%28%27F%27%29 was answered 200, but no entity of OData 2.0 ({"d":{…}}) came; the answer is JSON of another kind (application/json): "{\"value\":[]}"`},
+		"JSON":              {fails(404, "application/json", `{"error":{"code":"Not Found","message":{"lang":"en","value":"Requested entity could not be found"}}}`), platform.KindNotFound, at + `404: "Requested entity could not be found"`},
+		"null":              {fails(400, "application/json", `{"error":{"code":"Bad Request","message":{"lang":"en","value":null}}}`), platform.KindRefused, at + `400: "Bad Request"`},
+		"text as message":   {fails(400, "application/json", `{"error":{"code":"X","message":"no such option"}}`), platform.KindRefused, at + `400: "no such option"`},
+		"gateway":           {fails(429, "application/json", `{"message":"slow down"}`), platform.KindRateLimited, at + `429: "slow down"`},
+		"XML":               {fails(400, "application/xml", `<?xml version="1.0"?><error xmlns="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"><code/><message xml:lang="en">$top is not supported</message></error>`), platform.KindRefused, at + `400: "$top is not supported"`},
+		"page":              {fails(503, "text/html", `<html><head><title>Down &amp; out</title></head></html>`), platform.KindServer, at + `503; the answer is a page (HTML), titled "Down & out"`},
+		"page for 404":      {fails(404, "text/html", `<!doctype html><h1>HTTP Status 404</h1>`), platform.KindAnswer, at + `404; the answer is a page (HTML), titled "HTTP Status 404"`},
+		"text":              {fails(500, "text/plain", "the artifact\n is locked"), platform.KindServer, at + `500: "the artifact is locked"`},
+		"not found in text": {fails(500, "text/plain", "Requested entity could not be found."), platform.KindNotFound, at + `500: "Requested entity could not be found."`},
+		"empty":             {fails(403, "", ""), platform.KindForbidden, at + `403 with no text`},
+		"401":               {fails(401, "text/html", "<html><title>401</title></html>"), platform.KindUnauthorized, at + `401; the answer is a page (HTML), titled "401"`},
+		"redirect":          {&tenant{answers: []answer{{302, http.Header{"Location": {"https://login.example/x?state=1"}}, ""}}}, platform.KindAnswer, at + `302, and points to "https://login.example/x"`},
+		"login page":        {fails(200, "text/html", `<html><title>Sign in</title></html>`), platform.KindAnswer, `looking for the artifact "F": GET https://tenant.example/api/v1/IntegrationRuntimeArtifacts%28%27F%27%29 was answered 200, but no entity of OData 2.0 ({"d":{…}}) came; the answer is a page (HTML), titled "Sign in"`},
+		"other JSON":        {fails(200, "application/json", `{"value":[]}`), platform.KindAnswer, `looking for the artifact "F": GET https://tenant.example/api/v1/IntegrationRuntimeArtifacts%28%27F%27%29 was answered 200, but no entity of OData 2.0 ({"d":{…}}) came; the answer is JSON of another kind (application/json): "{\"value\":[]}"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				_, err := c.tenant.client(t).RuntimeArtifact(t.Context(), "F")
-				e, ok := errors.AsType[*Error](err)
+				e, ok := errors.AsType[*platform.Error](err)
 				if !ok {
 					t.Fatal(err)
 				}
 				message := strings.NewReplacer("(%27", "%28%27", "%27)", "%27%29").Replace(e.Message)
 				if e.Kind != c.kind || message != c.message {
 					t.Errorf("%s\n got %s\nwant %s", e.Kind, message, c.message)
-				}
-				if IsNotFound(err) != (c.kind == KindNotFound) {
-					t.Error("IsNotFound")
 				}
 			})
 		})
@@ -222,7 +220,7 @@ func TestErrors(t *testing.T) {
 func TestBusinessError(t *testing.T) {
 	tenant := fails(500, "text/plain", "Artifact F is locked by another user")
 	_, err := tenant.client(t).Deploy(t.Context(), "F")
-	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != KindRefused || e.Text != "Artifact F is locked by another user" || len(tenant.asked) != 1 {
+	if e, ok := errors.AsType[*platform.Error](err); !ok || e.Kind != platform.KindRefused || e.Detail != "Artifact F is locked by another user" || len(tenant.asked) != 1 {
 		t.Errorf("%v after %d requests", err, len(tenant.asked))
 	}
 }
@@ -234,17 +232,17 @@ func TestPatience(t *testing.T) {
 		tenant   *tenant
 		requests int
 		waited   time.Duration
-		kind     Kind
+		kind     platform.Kind
 	}{
 		"503 three times":  {&tenant{answers: []answer{{503, nil, ""}, {502, nil, ""}, {504, nil, ""}, {200, nil, started}}}, 4, 3500 * time.Millisecond, ""},
-		"503 to the end":   {&tenant{answers: []answer{{503, nil, ""}}}, 4, 3500 * time.Millisecond, KindServer},
+		"503 to the end":   {&tenant{answers: []answer{{503, nil, ""}}}, 4, 3500 * time.Millisecond, platform.KindServer},
 		"503, retry after": {&tenant{answers: []answer{{503, http.Header{"Retry-After": {"7"}}, ""}, {200, nil, started}}}, 2, 7 * time.Second, ""},
-		"503, tomorrow":    {&tenant{answers: []answer{{503, http.Header{"Retry-After": {"86400"}}, ""}}}, 1, 0, KindServer},
+		"503, tomorrow":    {&tenant{answers: []answer{{503, http.Header{"Retry-After": {"86400"}}, ""}}}, 1, 0, platform.KindServer},
 		"429, retry after": {&tenant{answers: []answer{{429, http.Header{"Retry-After": {"45"}}, ""}, {200, nil, started}}}, 2, 45 * time.Second, ""},
-		"429 to the end":   {&tenant{answers: []answer{{429, nil, ""}}}, 9, (1 + 2 + 4 + 8 + 16 + 30 + 30 + 30) * time.Second, KindRateLimited},
-		"429, too long":    {&tenant{answers: []answer{{429, http.Header{"Retry-After": {"7200"}}, ""}}}, 1, 0, KindRateLimited},
+		"429 to the end":   {&tenant{answers: []answer{{429, nil, ""}}}, 9, (1 + 2 + 4 + 8 + 16 + 30 + 30 + 30) * time.Second, platform.KindRateLimited},
+		"429, too long":    {&tenant{answers: []answer{{429, http.Header{"Retry-After": {"7200"}}, ""}}}, 1, 0, platform.KindRateLimited},
 		"broken":           {&tenant{err: io.ErrUnexpectedEOF, answers: []answer{{200, nil, started}}}, 2, 500 * time.Millisecond, ""},
-		"500":              {&tenant{answers: []answer{{500, nil, ""}}}, 1, 0, KindServer},
+		"500":              {&tenant{answers: []answer{{500, nil, ""}}}, 1, 0, platform.KindServer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -252,7 +250,7 @@ func TestPatience(t *testing.T) {
 				defer cancel()
 				began := time.Now()
 				a, err := c.tenant.client(t).RuntimeArtifact(ctx, "F")
-				e, _ := errors.AsType[*Error](err)
+				e, _ := errors.AsType[*platform.Error](err)
 				switch {
 				case c.kind == "" && (err != nil || a.Status != Started):
 					t.Errorf("%+v %v", a, err)
@@ -405,7 +403,7 @@ func TestRenewal(t *testing.T) {
 			if (err == nil) != c.ok || asked != c.renewals+1 {
 				t.Errorf("%v after %d tokens", err, asked)
 			}
-			if e, ok := errors.AsType[*Error](err); !c.ok && (!ok || e.Kind != KindUnauthorized) {
+			if e, ok := errors.AsType[*platform.Error](err); !c.ok && (!ok || e.Kind != platform.KindUnauthorized) {
 				t.Error(err)
 			}
 		})
@@ -446,7 +444,7 @@ func TestBasic(t *testing.T) {
 	if _, err := c.RuntimeArtifact(t.Context(), "F"); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Deploy(t.Context(), "F"); err == nil || !strings.Contains(err.(*Error).Cure, "WorkspaceArtifactsDeploy") {
+	if _, err := c.Deploy(t.Context(), "F"); err == nil || !strings.Contains(err.(*platform.Error).Cure, "WorkspaceArtifactsDeploy") {
 		t.Error(err)
 	}
 	var sent []string
@@ -495,7 +493,7 @@ func TestPace(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := c.BuildStatus(ctx, "T"); err == nil || err.(*Error).Kind != KindTimeout {
+		if _, err := c.BuildStatus(ctx, "T"); err == nil || err.(*platform.Error).Kind != platform.KindTimeout {
 			t.Error(err)
 		}
 	})
@@ -553,7 +551,7 @@ func FuzzOData(f *testing.F) {
 		}
 		r := &httpx.Response{Method: "GET", URL: root + "/X", Status: status, Body: body, Header: http.Header{}}
 		e := judge(call{method: "GET", resource: "X", doing: "asking"}, r)
-		if len([]rune(e.Message)) > 6*maxText || e.Kind == "" || strings.ContainsAny(e.Message, "\n\r") {
+		if len([]rune(e.Message)) > 6*platform.MaxText || e.Kind == "" || strings.ContainsAny(e.Message, "\n\r") {
 			t.Errorf("%s: %q", e.Kind, e.Message)
 		}
 		if len([]rune(errorText(body))) > len([]rune(body))+1 {

@@ -2,11 +2,12 @@ package cpi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"iflowtest/internal/platform"
 )
 
 // Deploy deploys the active design-time version of an integration flow
@@ -22,7 +23,7 @@ func (c *Client) Deploy(ctx context.Context, id string) (task string, err error)
 		return "", err
 	}
 	task = strings.Trim(strings.TrimSpace(answer.Body), `"`)
-	if isHTML(answer.Body) || len(task) > 200 || strings.ContainsAny(task, "<>{} \r\n\t") {
+	if platform.IsHTML(answer.Body) || len(task) > 200 || strings.ContainsAny(task, "<>{} \r\n\t") {
 		return "", answerError(q, answer, "no task ID came")
 	}
 	return task, nil
@@ -31,15 +32,7 @@ func (c *Client) Deploy(ctx context.Context, id string) (task string, err error)
 // MaybeDeployed reports whether something may be deployed although
 // [Client.Deploy] gave the error: no answer came, or none that refuses.
 func MaybeDeployed(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false // there was no token: nothing was sent
-	}
-	switch e.Kind {
-	case KindNetwork, KindTimeout, KindInterrupted, KindServer, KindAnswer:
-		return true
-	}
-	return false
+	return platform.Is(err, platform.KindNetwork, platform.KindTimeout, platform.KindInterrupted, platform.KindServer, platform.KindAnswer)
 }
 
 // The states of a build (wire/sap.md 6.4), in capitals.
@@ -60,7 +53,7 @@ func (c *Client) BuildStatus(ctx context.Context, task string) (string, error) {
 
 // Undeploy takes back what is deployed under an ID (wire/sap.md 6.3). The
 // platform stops it some time after this returns: [Client.RuntimeArtifact]
-// tells. [IsNotFound] holds for the error when nothing is deployed.
+// tells. The error is of [platform.KindNotFound] when nothing is deployed.
 func (c *Client) Undeploy(ctx context.Context, id string) error {
 	_, err := c.send(ctx, call{
 		method: http.MethodDelete, resource: key("IntegrationRuntimeArtifacts", id), repeatable: true,

@@ -3,127 +3,56 @@ package cpi
 import (
 	"encoding/json"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/platform"
 )
 
-// Kind sorts an [Error].
-type Kind string
+const cureAPI = "check that target.api is the URL of the OData API, ending in " + Path
 
-// The kinds of an Error.
-const (
-	// KindNetwork, KindTLS, KindTimeout, KindInterrupted, KindRefusedOrigin and
-	// KindRequest are those of httpx: there is no whole answer.
-	KindNetwork       Kind = "network"
-	KindTLS           Kind = "tls"
-	KindTimeout       Kind = "timeout"
-	KindInterrupted   Kind = "interrupted"
-	KindRefusedOrigin Kind = "refused-origin"
-	KindRequest       Kind = "request"
-	// KindUnauthorized: the API does not take the token, or the user.
-	KindUnauthorized Kind = "unauthorized"
-	// KindForbidden: the credential lacks a role.
-	KindForbidden Kind = "forbidden"
-	// KindNotFound: there is no such entity.
-	KindNotFound Kind = "not-found"
-	// KindRefused: the API refuses the request for another reason, also where
-	// it says so with 500 and a text (wire/sap.md 6.1).
-	KindRefused Kind = "refused"
-	// KindRateLimited: too many requests; RetryAfter says how long to wait.
-	KindRateLimited Kind = "rate-limited"
-	// KindServer: the platform or a gateway in front of it is out of order.
-	KindServer Kind = "server"
-	// KindAnswer: an answer that is not what the OData API gives.
-	KindAnswer Kind = "answer"
-)
-
-// Error is why something could not be done. Message and Text hold foreign
-// text, which passes the redactor before anybody sees it.
-type Error struct {
-	// Kind sorts it.
-	Kind Kind
-	// Status is that of the answer; 0: none came.
-	Status int
-	// Code and Text are what the platform says; empty: nothing.
-	Code, Text string
-	// Message says what was being done and what happened, Cure what to do
-	// about it; the latter may be empty.
-	Message, Cure string
-	// Method and URL are those of the request, the URL without its query.
-	Method, URL string
-	// RetryAfter is the time the answer asks to wait; 0: it names none.
-	RetryAfter time.Duration
-	// Err is what lies below; may be nil.
-	Err error
-}
-
-// Error gives the message.
-func (e *Error) Error() string { return e.Message }
-
-// Unwrap gives what lies below.
-func (e *Error) Unwrap() error { return e.Err }
-
-// IsNotFound reports whether an error says that there is no such entity.
-func IsNotFound(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Kind == KindNotFound
-}
-
-// transport is a request without a whole answer.
-func transport(q call, address string, err error) *Error {
-	e := &Error{Kind: KindNetwork, Method: q.method, URL: shown(address), Message: q.doing + ": " + err.Error(), Err: err}
-	if h, ok := errors.AsType[*httpx.Error](err); ok {
-		e.Kind, e.Cure = Kind(h.Kind), h.Cure
-	}
-	return e
-}
-
-// judge says what an answer that is no success means (wire/sap.md 6.1).
-func judge(q call, r *httpx.Response) *Error {
+// judge says what an answer that is no success means (wire/sap.md 6.1). Title
+// and Detail of the error are the platform's code and text.
+func judge(q call, r *httpx.Response) *platform.Error {
 	code, text := said(r.Body)
-	e := &Error{Status: r.Status, Code: code, Text: text, Method: r.Method, URL: shown(r.URL)}
-	e.RetryAfter, _ = httpx.RetryAfter(r.Header, time.Now())
-	e.Kind, e.Cure = kindOf(q, r, e)
+	e := platform.Answer(q.doing, r, platform.Judge(q.rules(r, text), r.Status, 0, ""), "")
+	e.Title, e.Detail = code, text
 	what := fmt.Sprintf("%s: %s %s was answered %d", q.doing, r.Method, e.URL, r.Status)
 	switch {
 	case text != "":
-		e.Message = fmt.Sprintf("%s: %q", what, cut(oneLine(text), maxText))
+		e.Message = fmt.Sprintf("%s: %q", what, platform.Cut(platform.OneLine(text), platform.MaxText))
 	case r.Status/100 == 3:
-		e.Message = fmt.Sprintf("%s, and points to %q", what, cut(shown(r.Header.Get("Location")), maxText))
+		e.Message = fmt.Sprintf("%s, and points to %q", what, platform.Cut(platform.Shown(r.Header.Get("Location")), platform.MaxText))
 	case strings.TrimSpace(r.Body) == "":
 		e.Message = what + " with no text"
 	default:
-		e.Message = what + "; " + foreign(r)
+		e.Message = what + "; " + platform.Describe(r).Quoted()
 	}
 	return e
 }
 
-// kindOf sorts an answer and says what to do about it.
-func kindOf(q call, r *httpx.Response, e *Error) (Kind, string) {
-	switch {
-	case r.Status == http.StatusUnauthorized:
-		return KindUnauthorized, "the credential must be of plan api, and belong to this tenant"
-	case r.Status == http.StatusForbidden:
-		return KindForbidden, "the instance of the service key lacks the role: " + role(q) + " is needed; a changed role takes up to an hour"
-	case r.Status == http.StatusNotFound && !isHTML(r.Body):
-		return KindNotFound, ""
-	case strings.Contains(r.Body, "Requested entity could not be found"):
-		return KindNotFound, "" // also with another status (wire/sap.md 6.3)
-	case r.Status == http.StatusNotFound, r.Status/100 == 3:
-		return KindAnswer, "check that target.api is the URL of the OData API, ending in " + Path
-	case r.Status == http.StatusTooManyRequests:
-		return KindRateLimited, "send fewer requests at a time: target.limits.requests-per-second, or --parallel"
-	case r.Status == http.StatusInternalServerError && q.method != http.MethodGet && e.Text != "":
-		return KindRefused, "the platform answers with status 500 also what is wrong with the request: read its text"
-	case r.Status >= 500:
-		return KindServer, "try again later; if it stays, look into the status of the platform"
+// rules are what is special about the OData API in the judgement of its
+// answers: what does not exist is told with other statuses as well (wire/sap.md
+// 6.3), and 404 as a page comes from something else.
+func (q call) rules(r *httpx.Response, text string) []platform.Rule {
+	rules := []platform.Rule{
+		{Status: 401, Verdict: platform.Verdict{Cure: "the credential must be of plan api, and belong to this tenant"}},
+		{Status: 403, Verdict: platform.Verdict{Cure: "the instance of the service key lacks the role: " + role(q) + " is needed; a changed role takes up to an hour"}},
 	}
-	return KindRefused, ""
+	if r.Status == http.StatusNotFound && !platform.IsHTML(r.Body) || strings.Contains(r.Body, "Requested entity could not be found") {
+		return append(rules, platform.Rule{Verdict: platform.Verdict{Kind: platform.KindNotFound}})
+	}
+	if q.method != http.MethodGet && text != "" {
+		rules = append(rules, platform.Rule{Status: 500, Verdict: platform.Verdict{Kind: platform.KindRefused, Cure: "the platform answers with status 500 also what is wrong with the request: read its text"}})
+	}
+	return append(rules,
+		platform.Rule{Status: 404, Verdict: platform.Verdict{Kind: platform.KindAnswer, Cure: cureAPI}},
+		platform.Rule{Status: 300, Last: 399, Verdict: platform.Verdict{Cure: cureAPI}},
+		platform.Rule{Status: 429, Verdict: platform.Verdict{Cure: "send fewer requests at a time: target.limits.requests-per-second, or --parallel"}},
+		platform.Outages(platform.Verdict{Cure: "try again later; if it stays, look into the status of the platform"}),
+	)
 }
 
 // role names the role that a request needs (wire/sap.md 1.5).
@@ -142,12 +71,10 @@ func role(q call) string {
 }
 
 // answerError is a success whose body is not what was wanted.
-func answerError(q call, r *httpx.Response, what string) *Error {
-	return &Error{
-		Kind: KindAnswer, Status: r.Status, Method: r.Method, URL: shown(r.URL),
-		Message: fmt.Sprintf("%s: %s %s was answered %d, but %s; %s", q.doing, r.Method, shown(r.URL), r.Status, what, foreign(r)),
-		Cure:    "check that target.api is the URL of the OData API, ending in " + Path,
-	}
+func answerError(q call, r *httpx.Response, what string) *platform.Error {
+	e := platform.Answer(q.doing, r, platform.Verdict{Kind: platform.KindAnswer, Cure: cureAPI}, "")
+	e.Message = fmt.Sprintf("%s: %s %s was answered %d, but %s; %s", q.doing, r.Method, e.URL, r.Status, what, platform.Describe(r).Quoted())
+	return e
 }
 
 // said gives code and text of an error in any of its dresses (wire/sap.md 6.1):
@@ -155,14 +82,14 @@ func answerError(q call, r *httpx.Response, what string) *Error {
 func said(body string) (code, text string) {
 	trimmed := strings.TrimSpace(strings.TrimPrefix(body, "\ufeff"))
 	switch {
-	case trimmed == "" || isHTML(trimmed):
+	case trimmed == "" || platform.IsHTML(trimmed):
 		return "", ""
 	case trimmed[0] == '{':
 		return saidJSON(trimmed)
 	case trimmed[0] == '<':
 		return saidXML(trimmed)
 	}
-	return "", cut(trimmed, maxDetail)
+	return "", platform.Cut(trimmed, platform.MaxDetail)
 }
 
 // saidJSON reads {"error":{"code","message":{"value"}}}, and what gateways and
@@ -171,7 +98,7 @@ func said(body string) (code, text string) {
 func saidJSON(body string) (code, text string) {
 	var r row
 	if json.Unmarshal([]byte(body), &r) != nil {
-		return "", cut(body, maxDetail)
+		return "", platform.Cut(body, platform.MaxDetail)
 	}
 	if e := r.member("error"); e != nil {
 		code, text = e.text("code"), e.text("message")
@@ -181,11 +108,11 @@ func saidJSON(body string) (code, text string) {
 		if text == "" {
 			text = code
 		}
-		return cut(code, maxTitle), cut(text, maxDetail)
+		return platform.Cut(code, platform.MaxTitle), platform.Cut(text, platform.MaxDetail)
 	}
 	for _, name := range []string{"error_description", "message", "error"} {
 		if text = r.text(name); text != "" {
-			return cut(r.text("error"), maxTitle), cut(text, maxDetail)
+			return platform.Cut(r.text("error"), platform.MaxTitle), platform.Cut(text, platform.MaxDetail)
 		}
 	}
 	return "", ""
@@ -205,5 +132,5 @@ func saidXML(body string) (code, text string) {
 	if text == "" {
 		text = strings.TrimSpace(e.Code)
 	}
-	return cut(strings.TrimSpace(e.Code), maxTitle), cut(text, maxDetail)
+	return platform.Cut(strings.TrimSpace(e.Code), platform.MaxTitle), platform.Cut(text, platform.MaxDetail)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 // The statuses of a message processing log (wire/sap.md 6.2).
@@ -57,8 +59,8 @@ func messageLog(r row) MessageLog {
 	}
 }
 
-// MessageLog gives the log of a message ID (wire/sap.md 6.2). [IsNotFound]
-// holds for the error when there is none, or none yet.
+// MessageLog gives the log of a message ID (wire/sap.md 6.2). The error
+// is of [platform.KindNotFound] when there is none, or none yet.
 func (c *Client) MessageLog(ctx context.Context, id string) (MessageLog, error) {
 	r, err := c.entity(ctx, fmt.Sprintf("looking for the message log %q", id), key("MessageProcessingLogs", id))
 	if err != nil {
@@ -173,7 +175,7 @@ func (c *Client) Attachments(ctx context.Context, id string) ([]Attachment, erro
 func (c *Client) Content(ctx context.Context, a Attachment) (text string, err error) {
 	for _, address := range a.addresses {
 		text, err = c.value(ctx, fmt.Sprintf("reading the attachment %q", a.Name), address, "*/*")
-		if !IsNotFound(err) {
+		if !platform.Is(err, platform.KindNotFound) {
 			return text, err
 		}
 	}

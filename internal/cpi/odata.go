@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"iflowtest/internal/platform"
 )
 
 // maxPages bounds a list: the platform's pages have 1000 rows (wire/sap.md
@@ -264,11 +266,11 @@ func (c *Client) list(ctx context.Context, doing, resource string, most int) (pa
 			return all, nil
 		}
 		if asked[p.next] {
-			return page{}, answerError(q, answer, fmt.Sprintf("the pages of the list go in circles: %q comes again", cut(shown(p.next), maxText)))
+			return page{}, answerError(q, answer, fmt.Sprintf("the pages of the list go in circles: %q comes again", platform.Cut(platform.Shown(p.next), platform.MaxText)))
 		}
 		resource = p.next
 	}
-	return page{}, &Error{Kind: KindAnswer, Method: http.MethodGet, URL: shown(resource), Message: fmt.Sprintf("%s: the list has more than %d pages", doing, maxPages), Cure: "ask for less"}
+	return page{}, &platform.Error{Kind: platform.KindAnswer, Method: http.MethodGet, URL: platform.Shown(resource), Message: fmt.Sprintf("%s: the list has more than %d pages", doing, maxPages), Cure: "ask for less"}
 }
 
 // value reads a raw value ($value); empty: there is none (204).
