@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -108,6 +109,18 @@ func certificateScenes() map[string]func(t *testing.T) scene {
 		}
 	}
 	month := func(_ *fake, s *scene) { s.o.MinDays = 30 }
+	// wrong is what becomes of a certificate that is not the right one.
+	wrong := func(err error) func(f *fake, s *scene) {
+		return func(f *fake, s *scene) {
+			s.o.Negative = true
+			f.handshake = func(shown *x509.Certificate) error {
+				if f.right.Equal(shown) {
+					return nil
+				}
+				return err
+			}
+		}
+	}
 	return map[string]func(t *testing.T) scene{
 		"the certificate has expired":                    withCertificate(validity(-9*day, -time.Hour), silent),
 		"the certificate is not valid yet":               withCertificate(validity(time.Hour, 9*day), silent),
@@ -136,6 +149,13 @@ func certificateScenes() map[string]func(t *testing.T) scene {
 		"the key with a certificate was deleted": withCertificate(nil, func(f *fake, _ *scene) {
 			f.answer = says(401, "", `{"error":"invalid_client","error_description":"Bad credentials"}`)
 		}),
+		"any certificate with the right name yields a token (--negative)": withCertificate(nil, func(f *fake, s *scene) { f.loose, s.o.Negative = true, true }),
+		"503 to the wrong certificate (--negative)": withCertificate(nil, func(f *fake, s *scene) {
+			s.o.Negative = true
+			f.answer = func(n int, w http.ResponseWriter, r *http.Request) bool { return n > 1 && says(503, "", "")(n, w, r) }
+		}),
+		"the wrong certificate is refused in the handshake (--negative)": withCertificate(nil, wrong(&net.OpError{Op: "remote error", Err: errors.New("tls: unknown certificate authority")})),
+		"the server hangs up on the wrong certificate (--negative)":      withCertificate(nil, wrong(io.EOF)),
 		"the token server refuses the certificate in the handshake": withCertificate(nil, func(f *fake, _ *scene) {
 			f.lost[tokenHost] = &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}
 		}),

@@ -54,8 +54,10 @@ type fake struct {
 	called  int
 	// lost is the error of a host.
 	lost map[string]error
-	// certified is set once a certificate was presented.
-	certified bool
+	// right is the first certificate that was presented: no other one is it.
+	right *x509.Certificate
+	// handshake is the error of showing a certificate; nil: none.
+	handshake func(shown *x509.Certificate) error
 	// loose grants tokens for any secret.
 	loose bool
 }
@@ -70,7 +72,10 @@ func newFake(t *testing.T) *fake {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) { return f.serve(r, nil) }
+
+// serve answers a client that shows a certificate; nil: it has none.
+func (f *fake) serve(r *http.Request, shown *x509.Certificate) (*http.Response, error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
@@ -84,6 +89,14 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(r.Context())
 	if in.Body == nil {
 		in.Body = http.NoBody
+	}
+	if shown != nil {
+		in.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{shown}}
+		if f.handshake != nil {
+			if err := f.handshake(shown); err != nil {
+				return nil, err
+			}
+		}
 	}
 	w := httptest.NewRecorder()
 	switch {
@@ -106,9 +119,32 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // WithCertificate implements httpx.Certified.
-func (f *fake) WithCertificate(*tls.Certificate) http.RoundTripper {
-	f.certified = true
-	return f
+func (f *fake) WithCertificate(c *tls.Certificate) http.RoundTripper {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.right == nil {
+		f.right = c.Leaf
+	}
+	return certified{f, c.Leaf}
+}
+
+// certified is the fake for a client that shows a certificate.
+type certified struct {
+	*fake
+	leaf *x509.Certificate
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c certified) RoundTrip(r *http.Request) (*http.Response, error) { return c.serve(r, c.leaf) }
+
+// knows reports whether the client signs in with what it should.
+func (f *fake) knows(r *http.Request) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.TLS == nil {
+		return r.PostForm.Get("client_secret") == clientKey
+	}
+	return !r.PostForm.Has("client_secret") && f.right.Equal(r.TLS.PeerCertificates[0])
 }
 
 func (f *fake) tokenServer(w http.ResponseWriter, r *http.Request) {
@@ -138,8 +174,8 @@ func (f *fake) publish(w http.ResponseWriter) {
 
 func (f *fake) grant(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
-	if !f.loose && secret != clientKey && (!f.certified || secret != "") {
+	id := r.PostForm.Get("client_id")
+	if !f.loose && !f.knows(r) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"error":"invalid_client","error_description":"Bad credentials"}`)

@@ -9,6 +9,7 @@ package gate
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,7 +81,8 @@ type Options struct {
 	// nothing for good.
 	Probe        string
 	ProbeLenient bool
-	// Negative asks with a wrong secret as well, which must be refused.
+	// Negative asks with a wrong secret or a wrong certificate as well, which
+	// must be refused.
 	Negative bool
 	// Tenant and Audience are judged when they are not empty.
 	Tenant, Audience string
@@ -113,6 +115,8 @@ type Gate struct {
 	probe    *url.URL
 	keys     []*inspection
 	checks   []check
+	// anotherRSA makes the key of the wrong certificates.
+	anotherRSA func() (crypto.Signer, error)
 
 	mu       sync.Mutex
 	statuses []int
@@ -132,7 +136,7 @@ func New(o Options, inputs []Input) (*Gate, error) {
 		o.Parallel = DefaultParallel
 	}
 	o.HTTP.Insecure = false
-	g := &Gate{o: o, log: o.Log, emitter: runner.NewEmitter(o.Redactor)}
+	g := &Gate{o: o, log: o.Log, emitter: runner.NewEmitter(o.Redactor), anotherRSA: sync.OnceValues(newRSA)}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}

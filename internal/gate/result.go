@@ -38,8 +38,10 @@ type Key struct {
 	// aud, zid and zdn of the token.
 	Scopes, Audience []string
 	Zone, Subdomain  string
-	// Life is how long the token lives from its issue; 0: not known.
-	Life time.Duration
+	// Life is how long the token lives from its issue, and LifeKnown that
+	// somebody says so.
+	Life      time.Duration
+	LifeKnown bool
 	// CertificateUntil is the end of the certificate; zero: there is none.
 	CertificateUntil time.Time
 	Verdict          Verdict
@@ -53,14 +55,11 @@ func (x *inspection) result() Key {
 	t := x.g.o.Redactor.Text
 	k := Key{
 		Name: t(x.in.Name), Kind: x.kind(), Plan: x.key.Plan, CertificateUntil: x.certificate.until, Verdict: x.verdict(),
-		Region: t(region(x.credential.TokenURL)),
+		Region: t(region(x.credential.TokenURL)), Life: x.claims.life, LifeKnown: x.claims.known,
 	}
 	subdomain, _, isXSUAA := strings.Cut(x.hostname(), ".authentication.")
 	if !isXSUAA {
 		subdomain = ""
-	}
-	if x.claims.known {
-		k.Life = x.claims.life
 	}
 	if j := x.claims.jwt; j != nil {
 		k.Scopes, k.Audience = cleaned(j.Scopes, t), cleaned(j.Audience, t)

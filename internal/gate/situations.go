@@ -73,7 +73,7 @@ func tokenSituations() []Situation {
 		{"the key was deleted", checkToken, bad, "refuses client ID or secret", deleted},
 		{"the key with a certificate was deleted", checkToken, bad, "refuses client ID or certificate", deleted},
 		{"the token server refuses the certificate in the handshake", checkToken, bad, "the server wants another client certificate", deleted},
-		{"the instance was made without client_credentials", checkToken, bad, "does not allow this client the grant type", `"grant-types": ["client_credentials"]`},
+		{"the instance was made without client_credentials", checkToken, bad, "does not allow this client the grant type", `the service instance lacks the parameter "grant-types": ["client_credentials"]`},
 		{"url stands where tokenurl belongs", checkToken, bad, "the token URL is the url of the key", "take tokenurl of the service key as it stands"},
 		{"the token URL has another path", checkToken, bad, "has no token endpoint at", "the path is /oauth/token"},
 		{"429 with a Retry-After that passes", "", ok, "", ""},
@@ -84,6 +84,10 @@ func tokenSituations() []Situation {
 		{"a page instead of a token", checkToken, cannot, "answers with a page instead of a token", "a proxy's portal"},
 		{"any secret yields a token (--negative)", checkNegative, bad, "grants a token for a wrong client secret", "check whether a proxy or a mock answers"},
 		{"503 to the wrong secret (--negative)", checkNegative, cannot, "has trouble of its own (503", "try again later"},
+		{"any certificate with the right name yields a token (--negative)", checkNegative, bad, "grants a token for a wrong certificate", "verifies client certificates"},
+		{"503 to the wrong certificate (--negative)", checkNegative, cannot, "has trouble of its own (503", "try again later"},
+		{"the wrong certificate is refused in the handshake (--negative)", "", ok, "", ""},
+		{"the server hangs up on the wrong certificate (--negative)", "", ok, "hung up on a wrong certificate without a word, both times", ""},
 	}
 }
 
@@ -103,7 +107,7 @@ func claimSituations() []Situation {
 		{"the token is of a foreign issuer", checkIssuer, bad, "the token says it was issued by", "the runtime refuses tokens of another issuer"},
 		{"a scope is missing", checkScopes, bad, `the token lacks the scope "Orders.approve"`, "that takes up to an hour until it holds"},
 		{"the key of plan api is asked for the scope of flows", checkScopes, bad, "only plan integration-flow grants it", "take the service key of an instance of plan integration-flow"},
-		{"the token lives too short", checkLifetime, bad, "the token lives 1s; at least 10m0s is wanted", "token-validity"},
+		{"the token lives too short", checkLifetime, bad, "the token lives 2s; at least 10m is wanted", "token-validity"},
 		{"the token is for another tenant", checkTenant, bad, "the token is for the tenant with zid", "of the right subaccount"},
 		{"the token is for another audience", checkAudience, bad, "the audience of the token is", "of the right instance and plan"},
 	}

@@ -20,7 +20,7 @@ func header() []string {
 // cells are the columns of a key but the verdict, which stands last.
 func (k *Key) cells() []string {
 	life, until := "-", "-"
-	if k.Life > 0 {
+	if k.LifeKnown {
 		life = lifetime(k.Life)
 	}
 	if !k.CertificateUntil.IsZero() {
@@ -31,9 +31,10 @@ func (k *Key) cells() []string {
 
 func dash(s string) string { return cmp.Or(s, "-") }
 
-// lifetime writes 1h instead of 59m59s: the platform counts a second less.
+// lifetime writes how long a token lives, in the table and in messages alike: 1h
+// instead of 1h0m0s.
 func lifetime(d time.Duration) string {
-	s := (d + time.Second).Truncate(time.Second).String()
+	s := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(s, zero) {
 			s = s[:len(s)-2]

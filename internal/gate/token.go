@@ -11,7 +11,6 @@ import (
 
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
-	"iflowtest/internal/secret"
 	"iflowtest/runner"
 )
 
@@ -187,31 +186,6 @@ func (x *inspection) refusedNotes(e *oauth.Error) []string {
 		return []string{"a client secret dies with its service key or instance, and not by age"}
 	}
 	return nil
-}
-
-// wrongSecret is what no client has for a secret.
-const wrongSecret = "this-secret-is-wrong-on-purpose"
-
-// judgeNegative says whether the token server refuses a wrong secret.
-func (x *inspection) judgeNegative(ctx context.Context) verdict {
-	if !x.acquire(ctx).granted() {
-		return skipped("no token was granted with the right one")
-	}
-	c := x.credential
-	c.ClientSecret = secret.New(x.in.Name+".wrong-secret", wrongSecret)
-	t := x.fetch(ctx, c)
-	if t.granted() {
-		return invalid(
-			"the token server grants a token for a wrong client secret: it does not check it, so its tokens prove nothing",
-			"check whether a proxy or a mock answers instead of the authorization server at "+x.host(),
-		).with(x.shown(t.exchange, true))
-	}
-	if e, ok := errors.AsType[*oauth.Error](t.err); ok && e.Kind == oauth.KindRefused {
-		return fine().with(x.shown(t.exchange, false))
-	}
-	v := noAnswer(t.err).with(x.shown(t.exchange, true))
-	v.attempts = t.attempts
-	return v
 }
 
 // host is that of the token URL.
