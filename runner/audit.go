@@ -197,11 +197,10 @@ func (p *Platform) Audit(ctx context.Context, o AuditOptions) (Audit, error) {
 
 // failed notes why nothing could be listed.
 func (a *auditor) failed(ctx context.Context, err error) *PlatformError {
-	t := notProvisioning(fromPlatform(ctx, err))
-	a.audit.Problem = new(t.problem)
-	a.audit.ExitStatus, _ = t.class.exit()
-	a.audit.ExitReason = t.problem.Message
-	return &PlatformError{Problem: t.problem, Status: a.audit.ExitStatus}
+	e := notFound(ctx, err)
+	a.audit.Problem = new(e.Problem)
+	a.audit.ExitStatus, a.audit.ExitReason = e.Status, e.Message
+	return e
 }
 
 // notProvisioning makes what would be a failure of provisioning one to find

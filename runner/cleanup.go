@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,11 +20,18 @@ type CleanupOptions struct {
 	// Run removes what this run made, also what it kept; empty: every run that
 	// is dead.
 	Run string
-	// OlderThan removes what carries a label of a run and is older, whatever
-	// its expiry; 0: only what is past its expiry.
+	// OlderThan removes what carries a label of a run that has made nothing for
+	// that long, whatever its expiry, and what runs kept; 0: only what is past
+	// its expiry.
 	OlderThan time.Duration
-	// DryRun shows what would be done.
+	// DryRun shows what would be done, and changes nothing, no journal either.
 	DryRun bool
+	// Others is another folder of journals, which is looked at for runs that
+	// still work only; empty: there is none.
+	Others string
+	// Warn is told, before the first removal, what somebody may want to stop;
+	// nil: nobody.
+	Warn func(text string)
 }
 
 // What Cleanup does with a resource.
@@ -59,6 +64,12 @@ type CleanupReport struct {
 	Problems []string
 	// Alive are runs that still work: nothing of them was touched.
 	Alive []string
+	// Space names the organisation and the space that were looked at; empty:
+	// none was.
+	Space string
+	// Unknown says that nothing is known of the run that was asked for: no
+	// journal is of it, and nothing in the space carries its label.
+	Unknown bool
 }
 
 // Failed reports whether something is there that should have been removed and
@@ -75,8 +86,9 @@ type cleaner struct {
 	// until is how long what may appear late is looked for.
 	until  time.Time
 	report CleanupReport
-	// alive and dead are the runs that journals are here of.
-	alive, dead map[string]bool
+	// alive and dead are the runs that journals are here of; known has those,
+	// and those whose journals name nothing.
+	alive, dead, known map[string]bool
 	// seen are the GUIDs that were dealt with.
 	seen map[string]bool
 	// paces are those of the OData APIs.
@@ -97,38 +109,89 @@ type cleaner struct {
 // tried. The error, a *[PlatformError], says why nothing more could be looked
 // for; the report has what was done until then.
 func (p *Platform) Cleanup(ctx context.Context, o CleanupOptions) (CleanupReport, error) {
-	c := &cleaner{Platform: p, o: o, alive: map[string]bool{}, dead: map[string]bool{}, seen: map[string]bool{}}
-	journals, err := readJournals(o.Journal)
+	c := &cleaner{Platform: p, o: o, alive: map[string]bool{}, dead: map[string]bool{}, known: map[string]bool{}, seen: map[string]bool{}}
+	journals, err := readJournals(o.Journal, !o.DryRun)
 	if err != nil {
 		return c.report, &PlatformError{Problem: Problem{Type: TypeFile, Message: err.Error(), Cure: "name another folder with --journal"}, Status: ExitUsage}
 	}
-	defer func() {
-		for _, j := range journals {
-			j.release()
+	wanted := c.sort(journals)
+	err = c.clean(ctx, wanted)
+	for _, j := range journals.all {
+		if told := j.end(!o.DryRun && err == nil && slices.Contains(wanted, j)); told != "" {
+			c.report.Problems = append(c.report.Problems, told)
 		}
-	}()
-	for _, j := range journals {
-		c.report.Problems = append(c.report.Problems, j.problems...)
-		if !j.alive {
-			c.dead[j.run] = true
-			continue
-		}
-		c.alive[j.run] = true
-		c.report.Alive = append(c.report.Alive, j.run)
 	}
-	wanted := slices.DeleteFunc(slices.Clone(journals), func(j *recordedJournal) bool { return j.alive || o.Run != "" && o.Run != j.run })
-	if done := c.integrations(ctx, wanted); done && p.foundry == nil {
-		return c.report, nil
-	}
-	if c.place, err = p.place(ctx); err != nil {
-		return c.report, err
-	}
-	c.until = time.Now().Add(lookAgain)
-	for _, j := range wanted {
-		c.journal(ctx, j)
-	}
-	err = c.labelled(ctx)
+	c.report.Unknown = err == nil && o.Run != "" && !c.known[o.Run] && len(c.report.Leftovers) == 0
 	return c.report, err
+}
+
+// sort notes which runs work and which are dead, and gives the journals of
+// those that are to be cleaned up.
+func (c *cleaner) sort(journals recordedJournals) (wanted []*recordedJournal) {
+	for _, run := range journals.empty {
+		c.known[run] = true
+	}
+	for _, run := range journals.aside {
+		c.known[run], c.dead[run] = true, true
+	}
+	for _, j := range journals.all {
+		c.report.Problems = append(c.report.Problems, j.problems...)
+		switch {
+		case j.alive:
+			c.works(j.run)
+			continue
+		case c.o.Run == "" || c.o.Run == j.run:
+			wanted = append(wanted, j)
+		}
+		c.known[j.run], c.dead[j.run] = true, true
+	}
+	if c.o.Others == "" {
+		return wanted
+	}
+	others, err := working(c.o.Others)
+	if err != nil {
+		c.report.Problems = append(c.report.Problems, err.Error()+"; whether a run there still works is not known")
+	}
+	for _, run := range others {
+		c.works(run)
+	}
+	return wanted
+}
+
+// works notes that a run still works.
+func (c *cleaner) works(run string) {
+	if !c.alive[run] {
+		c.alive[run], c.known[run] = true, true
+		c.report.Alive = append(c.report.Alive, run)
+	}
+}
+
+// clean removes what the journals name, and what carries a label.
+func (c *cleaner) clean(ctx context.Context, journals []*recordedJournal) error {
+	if done := c.integrations(ctx, journals); done && c.foundry == nil {
+		return nil
+	}
+	if c.foundry == nil {
+		_, err := c.Platform.place(ctx)
+		return err
+	}
+	var err error
+	if c.place, err = c.foundry.find(ctx, c.client); err != nil {
+		return notFound(ctx, err)
+	}
+	c.report.Space = c.place.in
+	c.until = time.Now().Add(lookAgain)
+	c.journals(ctx, journals)
+	return c.labelled(ctx)
+}
+
+// notFound is an error of Cloud Foundry for a command that provisions nothing:
+// what was looked for could not be found out, also where organisation or space
+// are not there.
+func notFound(ctx context.Context, err error) *PlatformError {
+	t := notProvisioning(fromPlatform(ctx, err))
+	status, _ := t.class.exit()
+	return &PlatformError{Problem: t.problem, Status: status}
 }
 
 // atOnce bounds the resources that are removed at the same time.
@@ -157,23 +220,29 @@ type found struct {
 	stays, told bool
 }
 
-// journal removes what a dead run names in its journal: keys before instances.
-func (c *cleaner) journal(ctx context.Context, j *recordedJournal) {
+// journals removes what dead runs name in their journals: the keys of all before
+// the instances, as one may have made a key of the instance of another.
+func (c *cleaner) journals(ctx context.Context, journals []*recordedJournal) {
 	var list []*found
-	for _, e := range slices.Backward(j.open) {
-		if e.ofIntegration() {
-			continue
+	of := map[*recordedJournal][]*found{}
+	for _, j := range journals {
+		for _, e := range slices.Backward(j.open) {
+			if e.ofIntegration() {
+				continue
+			}
+			f := foundIn(j, e)
+			f.stays, f.Reason = c.stays(f)
+			if f.stays {
+				f.Action = Left
+				c.seen[e.GUID] = true
+			}
+			list, of[j] = append(list, f), append(of[j], f)
 		}
-		f := foundIn(j, e)
-		f.stays, f.Reason = c.stays(f)
-		if f.stays {
-			f.Action = Left
-			c.seen[e.GUID] = true
-		}
-		list = append(list, f)
 	}
 	c.removeAll(ctx, list)
-	c.strike(j, list)
+	for _, j := range journals {
+		c.strike(j, of[j])
+	}
 }
 
 // foundIn makes what is found of an entry of a journal.
@@ -269,7 +338,7 @@ func (c *cleaner) remove(ctx context.Context, f *found) {
 		return
 	}
 	if e.Kind == kindInstance {
-		others, err := c.others(limited, p.guid, f.Run)
+		others, err := strangers(limited, c.client, p.guid, f.Run)
 		if err != nil {
 			c.fail(limited, f, err)
 			return
@@ -295,26 +364,6 @@ func (c *cleaner) fail(ctx context.Context, f *found, err error) {
 	f.Action, f.Reason = NotRemoved, joinSentences(t.problem.Message, t.problem.Cure)
 }
 
-// others names keys and bindings of an instance that the run did not make.
-func (c *cleaner) others(ctx context.Context, instance, run string) (string, error) {
-	keys, err := c.client.Keys(ctx, cf.KeyQuery{InstanceGUIDs: []string{instance}})
-	if err != nil {
-		return "", err
-	}
-	var names []string
-	for _, k := range keys {
-		if k.Labels[labelRun] == run {
-			continue
-		}
-		what := "the service key"
-		if k.Type == cf.TypeApp {
-			what = "the binding"
-		}
-		names = append(names, fmt.Sprintf("%s %q", what, cmp.Or(k.Name, k.GUID)))
-	}
-	return strings.Join(names, ", "), nil
-}
-
 // labelled removes what carries the label of a run and no journal speaks of.
 func (c *cleaner) labelled(ctx context.Context) error {
 	selector, err := cf.Select(cf.Exists(labelRun))
@@ -326,26 +375,26 @@ func (c *cleaner) labelled(ctx context.Context) error {
 	}
 	instances, err := c.client.Instances(ctx, cf.Query{SpaceGUIDs: []string{c.place.guid}, Labels: selector})
 	if err != nil {
-		return platformError(ctx, err)
+		return notFound(ctx, err)
 	}
 	keys, err := c.client.Keys(ctx, cf.KeyQuery{Type: cf.TypeKey, Labels: selector})
 	if err != nil {
-		return platformError(ctx, err)
+		return notFound(ctx, err)
 	}
 	here, err := c.here(ctx, keys)
 	if err != nil {
-		return platformError(ctx, err)
+		return notFound(ctx, err)
 	}
-	var list []*found
+	l := byLabels{cleaner: c, spans: map[string]*lifespan{}, holds: map[string]string{}}
 	for _, k := range keys {
 		if here[k.InstanceGUID] {
-			list = c.byLabel(list, entry{Kind: kindKey, Name: k.Name, GUID: k.GUID, Instance: k.InstanceGUID}, k.Labels, k.Annotations[annotationName], k.CreatedAt)
+			l.add(entry{Kind: kindKey, Name: k.Name, GUID: k.GUID, Instance: k.InstanceGUID}, k.Labels, k.Annotations[annotationName], k.CreatedAt)
 		}
 	}
 	for _, i := range instances {
-		list = c.byLabel(list, entry{Kind: kindInstance, Name: i.Name, GUID: i.GUID}, i.Labels, i.Annotations[annotationName], i.CreatedAt)
+		l.add(entry{Kind: kindInstance, Name: i.Name, GUID: i.GUID}, i.Labels, i.Annotations[annotationName], i.CreatedAt)
 	}
-	c.removeAll(ctx, list)
+	c.removeAll(ctx, l.judged())
 	return nil
 }
 
@@ -360,39 +409,4 @@ func (c *cleaner) here(ctx context.Context, keys []cf.Key) (map[string]bool, err
 		here[i.GUID] = true
 	}
 	return here, err
-}
-
-// byLabel adds a resource that is judged by its labels alone.
-func (c *cleaner) byLabel(list []*found, e entry, labels map[string]string, given string, created time.Time) []*found {
-	run := labels[labelRun]
-	if c.seen[e.GUID] || c.alive[run] {
-		return list
-	}
-	e.Run = run
-	f := &found{entry: c.place.at(e), Leftover: Leftover{Run: run, Kind: e.Kind, Name: e.Name, GUID: e.GUID, Age: max(0, time.Since(created))}}
-	f.Reason = c.byItself(f, labels)
-	if given != "" && given != e.Name {
-		f.Reason = fmt.Sprintf("the %s is called %q, and the run %s called it %q; it is left alone", wordsOf(e.Kind), e.Name, run, given)
-	}
-	if f.Reason != "" {
-		f.stays, f.Action = true, Left
-	}
-	return append(list, f)
-}
-
-// byItself says why a resource that only its labels speak of stays.
-func (c *cleaner) byItself(f *found, labels map[string]string) string {
-	seconds, err := strconv.ParseInt(labels[labelExpires], 10, 64)
-	expires := time.Unix(seconds, 0)
-	switch {
-	case c.o.Run != "",
-		c.o.OlderThan > 0 && f.Age >= c.o.OlderThan,
-		err == nil && time.Now().After(expires):
-		return ""
-	case c.dead[f.Run]:
-		return fmt.Sprintf("it carries the label of the run %s, which is dead, but its journal names no such %s; if it is of that run, remove it with --run %s", f.Run, wordsOf(f.Kind), f.Run)
-	case err != nil:
-		return "it may belong to a run elsewhere, and its label does not say until when; remove it with --run " + f.Run
-	}
-	return fmt.Sprintf("it may belong to a run elsewhere; a cleanup after %s removes it, or one with --run %s", expires.UTC().Format(time.RFC3339), f.Run)
 }

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	cmpdiff "github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
 
 	"iflowtest/internal/cf"
@@ -382,14 +384,262 @@ func TestCleanupDamaged(t *testing.T) {
 		}
 		r.write(name, "\x00\x00garbage\n{\"op\":\"intent\"}\n"+string(data))
 		report := r.cleanup(CleanupOptions{})
-		if len(report.Problems) != 2 || !strings.Contains(report.Problems[0], p.id+".journal:1: not a line of a journal; the others are used. Look for what else it made with iflowtest cleanup --run "+p.id) ||
-			!strings.Contains(report.Problems[1], p.id+".journal:2: this line says nothing of a resource") || len(report.Leftovers) != 3 || r.state() != before {
+		aside := p.id + ".journal.damaged"
+		if len(report.Problems) != 3 || !strings.HasSuffix(report.Problems[0], p.id+".journal:1: not a line of a journal; the others are used") ||
+			!strings.Contains(report.Problems[1], p.id+".journal:2: this line says nothing of a resource") ||
+			!strings.Contains(report.Problems[2], "set aside as "+aside+". Look for what its lost lines may have named with iflowtest cleanup --run "+p.id) ||
+			len(report.Leftovers) != 3 || r.state() != before {
 			t.Errorf("%+v", report)
 		}
-		if len(r.journals()) != 1 {
-			t.Errorf("a journal with lines that are lost is gone")
+		all := r.journals()
+		if len(all) != 1 || !strings.Contains(all[aside], "garbage") {
+			t.Errorf("what is lost is not set aside: %q", all)
+		}
+		// It is told once; the run is known, and dead.
+		if report = r.cleanup(CleanupOptions{Run: p.id}); len(report.Problems) != 0 || report.Unknown || len(r.journals()) != 1 {
+			t.Errorf("%+v", report)
 		}
 	})
+}
+
+// TestCleanupDamagedOpen: a damaged journal stays as long as it names something,
+// and in a dry run.
+func TestCleanupDamagedOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "delete-fails:name=other-*")
+		before := r.state()
+		p := r.killed(twoInstances+stays, time.Minute)
+		name := p.id + ".journal"
+		r.write("journal/"+name, strings.Repeat("garbage\n", mostLost+2)+r.journals()[name])
+		for _, o := range []CleanupOptions{{DryRun: true}, {}} {
+			report := r.cleanup(o)
+			if n := len(report.Problems); n != mostLost+1 || !strings.HasSuffix(report.Problems[n-1], name+": 2 more such lines") || r.journals()[name] == "" {
+				t.Errorf("%+v", report.Problems)
+			}
+		}
+		r.fault("")
+		r.cleanup(CleanupOptions{})
+		if all := r.journals(); all[name+".damaged"] == "" || len(all) != 1 || r.state() != before {
+			t.Errorf("%q", all)
+		}
+	})
+}
+
+// TestCleanupTorn: the half of a line that a kill left is no damage, also when a
+// cleanup wrote behind it.
+func TestCleanupTorn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "delete-fails:name=other-*")
+		before := r.state()
+		p := r.killed(twoInstances+stays, time.Minute)
+		name := p.id + ".journal"
+		r.write("journal/"+name, r.journals()[name]+`{"time":"2026-11-22T05:00:00Z","op":"crea`)
+		if report := r.cleanup(CleanupOptions{}); !report.Failed() || len(report.Problems) != 1 {
+			t.Errorf("%+v", report)
+		}
+		r.fault("")
+		if report := r.cleanup(CleanupOptions{}); report.Failed() || len(report.Problems) != 0 || r.state() != before {
+			t.Errorf("%+v", report)
+		}
+		r.noJournal()
+	})
+}
+
+// TestCleanupForeignFile: a file that only has the ending of a journal is told,
+// and stays.
+func TestCleanupForeignFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		files := map[string]string{"notes.journal": "dear diary", "system.journal": "LPKSHHRH\n\x00\n", "readme.txt": "x"}
+		for name, text := range files {
+			r.write("journal/"+name, text)
+		}
+		for range 2 {
+			report := r.cleanup(CleanupOptions{})
+			if len(report.Problems) != 5 || strings.Count(fmt.Sprint(report.Problems), "nothing in it is of a run, and it is left alone") != 2 {
+				t.Errorf("%q", report.Problems)
+			}
+		}
+		if diff := cmpdiff.Diff(files, r.journals()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestCleanupUnknown: an id that nobody knows is told apart from a run that left
+// nothing, and from one that works.
+func TestCleanupUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		p := r.killed(smoke+stays, time.Minute)
+		r.write("journal/emptyone.journal", "")
+		for run, want := range map[string]bool{"nobody": true, "emptyone": false, "": false, p.id: false} {
+			report := r.cleanup(CleanupOptions{Run: run, DryRun: true})
+			if report.Unknown != want || report.Space != "sandbox/dev" {
+				t.Errorf("%q: %+v", run, report)
+			}
+		}
+		// Its label is enough to be known.
+		if report := r.cleanup(CleanupOptions{Run: p.id, DryRun: true, Journal: r.dir + "/elsewhere"}); report.Unknown || len(report.Leftovers) != 2 {
+			t.Errorf("%+v", report)
+		}
+		r.cleanup(CleanupOptions{})
+		if report := r.cleanup(CleanupOptions{Run: p.id}); !report.Unknown {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
+// TestCleanupDryRun: a dry run changes nothing, neither in the tenant nor in the
+// folder of journals.
+func TestCleanupDryRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		p := r.killed(smoke+stays, time.Minute)
+		gone := journalLine(entry{Op: opIntent, Run: "donedone", ID: 1, Kind: kindInstance, Name: "a"}) + journalLine(entry{Op: opRemoved, Run: "donedone", ID: 1, Kind: kindInstance, Name: "a"})
+		r.write("journal/emptyone.journal", "")
+		r.write("journal/donedone.journal", gone)
+		r.write("journal/damagedd.journal", "garbage\n")
+		r.write("journal/halfhalf.journal", `{"time":`)
+		files, state := r.journals(), r.state()
+		for _, run := range []string{"", p.id, "emptyone", "damagedd"} {
+			r.cleanup(CleanupOptions{DryRun: true, Run: run, OlderThan: time.Nanosecond})
+			if diff := cmpdiff.Diff(files, r.journals()); diff != "" || r.state() != state {
+				t.Fatalf("--run %q: (-want +got):\n%s", run, diff)
+			}
+		}
+		r.cleanup(CleanupOptions{})
+		if all := r.journals(); len(all) != 1 || all["damagedd.journal.damaged"] == "" {
+			t.Errorf("%q", all)
+		}
+	})
+}
+
+// TestCleanupOtherFolder: a run that still works with a journal elsewhere is
+// left alone where that is known; where only labels tell of it, somebody is
+// warned before anything is removed.
+func TestCleanupOtherFolder(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		o      CleanupOptions
+		others bool
+		want   []string
+		warned string
+	}{
+		{"known to work", CleanupOptions{Run: "RUN"}, true, nil, ""},
+		{"known to work, old", CleanupOptions{OlderThan: time.Nanosecond}, true, nil, ""},
+		{"labels alone", CleanupOptions{}, false, []string{"service-key late: left", "service-instance smoke-RUN: left"}, ""},
+		{"the run is named", CleanupOptions{Run: "RUN"}, false, []string{"service-key late: removed", "service-instance smoke-RUN: removed"},
+			"is of the run RUN, only labels tell of it: it began 3h ago or before, and made something last 1h ago; if it still works elsewhere, it loses what is removed now"},
+		{"dry", CleanupOptions{Run: "RUN", DryRun: true}, false, []string{"service-key late: would remove", "service-instance smoke-RUN: would remove"},
+			"if it still works elsewhere, it would lose what is listed"},
+		{"made something since", CleanupOptions{OlderThan: 2 * time.Hour}, false, []string{
+			"service-key late: left", "service-instance smoke-RUN: left: its run made something as late as 1h ago, and may still work elsewhere; remove it with --run RUN"}, ""},
+		{"made nothing since", CleanupOptions{OlderThan: 59 * time.Minute}, false, []string{"service-key late: removed", "service-instance smoke-RUN: removed"},
+			"only labels tell of it: it began 3h ago or before"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				before := r.state()
+				text := "name: Long\nsteps:\n" + instanceStep + "  - wait: 2h\n    timeout: 3h\n  - service-key: {name: late, instance: \"smoke-${run.id}\"}\n  - wait: 2h\n    timeout: 3h\n"
+				plan := r.plan(text, Options{Journal: r.journal()})
+				p := &provisioned{id: plan.id}
+				ended := make(chan Summary, 1)
+				go func() {
+					summary, err := plan.Run(t.Context(), func([]*Event) {})
+					if err != nil {
+						t.Error(err)
+					}
+					ended <- summary
+				}()
+				<-time.After(3*time.Hour + 10*time.Second)
+				o := test.o
+				o.Journal = r.dir + "/elsewhere"
+				if test.others {
+					o.Others = r.journal()
+				}
+				if o.Run == "RUN" {
+					o.Run = p.id
+				}
+				var warnings []string
+				o.Warn = func(text string) {
+					if !strings.Contains(r.state(), "smoke-"+p.id) {
+						t.Errorf("warned when it was too late")
+					}
+					warnings = append(warnings, p.plain(text))
+				}
+				report := r.cleanup(o)
+				for i, l := range report.Leftovers {
+					if strings.HasPrefix(l.Reason, "it may belong to a run elsewhere; a cleanup after ") {
+						report.Leftovers[i].Reason = ""
+					}
+				}
+				r.want(p.did(report), test.want)
+				if all := strings.Join(warnings, "\n"); !strings.Contains(all, test.warned) || (test.warned == "") != (all == "") || len(warnings) > 1 {
+					t.Errorf("warned: %q", all)
+				}
+				if test.others && !slices.Equal(report.Alive, []string{p.id}) || report.Unknown {
+					t.Errorf("%+v", report)
+				}
+				<-ended
+				if r.state() != before {
+					t.Errorf("left behind: %s", r.state())
+				}
+			})
+		})
+	}
+}
+
+// TestCleanupKept: what was kept says so itself: without the journal it stays
+// past its expiry when it was to be kept in any case, and goes when it was kept
+// on failure.
+func TestCleanupKept(t *testing.T) {
+	const fails = "  - name: fails\n    wait: 1h\n    timeout: 1s\n"
+	always := strings.Replace(instanceStep, "parameters:", "keep: always, parameters:", 1)
+	keyAlways := strings.Replace(keyStep, "credential: made}", "credential: made, keep: always}", 1)
+	const stayed = "left: the run was to keep it; remove it with --run RUN"
+	for _, test := range []struct {
+		name, steps string
+		keep        string
+		want        []string
+	}{
+		{"always", always + keyAlways, "", []string{"service-key smoke-key: " + stayed, "service-instance smoke-RUN: " + stayed}},
+		{"the instance", always + keyStep, "", []string{"service-instance smoke-RUN: " + stayed}},
+		{"its key", instanceStep + keyAlways, "", []string{
+			"service-key smoke-key: " + stayed, `service-instance smoke-RUN: left: the run was to keep its service key "smoke-key"; remove both with --run RUN`}},
+		{"on failure", instanceStep + keyStep + fails, keepOnFailure, []string{"service-key smoke-key: removed", "service-instance smoke-RUN: removed"}},
+		{"--keep always", instanceStep + keyStep, keepAlways, []string{"service-key smoke-key: " + stayed, "service-instance smoke-RUN: " + stayed}},
+		{"--keep never", always + keyAlways, keepNever, nil},
+	} {
+		for _, o := range []CleanupOptions{{}, {Run: "RUN"}, {OlderThan: time.Hour}} {
+			t.Run(fmt.Sprint(test.name, o.Run, o.OlderThan), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					r := newRig(t)
+					before := r.state()
+					p := r.provision(t.Context(), "name: Keeps\nsteps:\n"+test.steps, Options{Keep: test.keep})
+					<-time.After(25 * time.Hour)
+					o.Journal = r.dir + "/elsewhere"
+					if o.Run != "" {
+						o.Run = p.id
+					}
+					want := slices.Clone(test.want)
+					asked := o.Run != "" || o.OlderThan > 0
+					for i, w := range want {
+						if asked {
+							name, _, _ := strings.Cut(w, ": ")
+							want[i] = name + ": removed"
+						}
+					}
+					r.want(p.did(r.cleanup(o)), want)
+					kept := slices.ContainsFunc(want, func(s string) bool { return strings.Contains(s, ": left") })
+					if (r.state() != before) != kept {
+						t.Errorf("%s", r.state())
+					}
+				})
+			})
+		}
+	}
 }
 
 // TestCleanupRefused: why nothing could be looked for is a problem with its
@@ -400,7 +650,8 @@ func TestCleanupRefused(t *testing.T) {
 		status   int
 	}{
 		{"tester-9f4c2b", "wrong-9f4c2b", ExitCredential},
-		{"space: dev", "space: prod", ExitProvisioning},
+		{"space: dev", "space: prod", ExitUnknown},
+		{"org: sandbox", "org: acme", ExitUnknown},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t)

@@ -28,8 +28,8 @@ type credential struct {
 	// made says that a step of the scenario makes it: what it is, is known
 	// when the step has run. See [execution.credential].
 	made bool
-	// fresh is set for a key that was just created; external says that a step
-	// made it with a certificate whose private key the platform does not know.
+	// fresh is set for a key that a step made or found; external says that it
+	// has a certificate whose private key the platform does not know.
 	fresh    *freshness
 	external bool
 }

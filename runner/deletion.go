@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"iflowtest/internal/cf"
@@ -153,6 +154,9 @@ func (d *deletion) run(signals, ctx context.Context, s *session) {
 		if d.err != nil {
 			d.t = fromUndo(limited, d.err)
 		}
+		if _, held := errors.AsType[*heldError](d.err); held {
+			d.t.problem.Cure = "when nobody needs that any more, delete it, and then the instance with: " + s.plan.cleanupCommand()
+		}
 	}()
 	if d.instance != nil && signals.Err() != nil {
 		select {
@@ -167,7 +171,7 @@ func (d *deletion) run(signals, ctx context.Context, s *session) {
 	if d.undo != nil {
 		found, d.err = d.undo(limited, d.entry)
 	} else {
-		found, d.err = s.remove(limited, d.entry)
+		found, d.err = s.remove(limited, d.resource)
 	}
 	d.absent = d.err == nil && !found && d.entry.Op == opIntent
 }
@@ -292,8 +296,10 @@ func (s *session) leave(what string) {
 
 // remove deletes a resource that the run created, and waits until it is gone.
 // One whose GUID is not known, as the answer to its creation was lost, may
-// appear late. found is false when there was none.
-func (s *session) remove(ctx context.Context, e entry) (found bool, err error) {
+// appear late. found is false when there was none. An instance that holds keys
+// or bindings which the run did not make is left, with a [*heldError].
+func (s *session) remove(ctx context.Context, r *resource) (found bool, err error) {
+	e := r.entry
 	if e.Kind == kindDestination {
 		return e.removeDestination(ctx, s.destinations())
 	}
@@ -308,7 +314,46 @@ func (s *session) remove(ctx context.Context, e entry) (found bool, err error) {
 	if err := p.foreign(e); err != nil {
 		return true, err
 	}
+	if e.Kind == kindInstance {
+		held, err := strangers(ctx, client, p.guid, e.Run)
+		if err == nil && held != "" {
+			err = &heldError{p.name, held}
+		}
+		if err != nil {
+			return true, err
+		}
+		s.space.deleting(e.Name, p.guid, r.scenario)
+	}
 	return true, p.remove(ctx, client, e)
+}
+
+// heldError is an instance that holds what the run did not make.
+type heldError struct{ instance, holds string }
+
+// Error says what it holds.
+func (e *heldError) Error() string {
+	return fmt.Sprintf("the service instance %q holds what the run did not make: %s; it is left alone", e.instance, e.holds)
+}
+
+// strangers names keys and bindings of an instance that the run did not make;
+// empty: there are none. One that is being deleted does not count.
+func strangers(ctx context.Context, client *cf.Client, instance, run string) (string, error) {
+	keys, err := client.Keys(ctx, cf.KeyQuery{InstanceGUIDs: []string{instance}})
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for _, k := range keys {
+		if last := k.LastOperation; k.Labels[labelRun] == run || last.Type == string(cf.Delete) && !last.Failed() {
+			continue
+		}
+		what := "the service key"
+		if k.Type == cf.TypeApp {
+			what = "the binding"
+		}
+		names = append(names, fmt.Sprintf("%s %q", what, cmp.Or(k.Name, k.GUID)))
+	}
+	return strings.Join(names, ", "), nil
 }
 
 // present is a resource as it is on the platform.

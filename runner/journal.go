@@ -30,6 +30,10 @@ const (
 // of the run.
 const journalSuffix = ".journal"
 
+// asideSuffix is what is put behind the name of a journal of which a line is
+// lost, when nothing in it is left to remove.
+const asideSuffix = ".damaged"
+
 // entry is one line of a journal: GUIDs and names only, never a secret.
 type entry struct {
 	Time time.Time `json:"time"`
@@ -231,38 +235,89 @@ type recordedJournal struct {
 	lock     *flock.Flock
 	// alive says that the run still holds its lock; what it writes is not read.
 	alive bool
-	// damaged says that a line in its midst is lost, and with it maybe a
-	// resource.
-	damaged bool
+	// lost counts the lines in its midst that cannot be used, and with each
+	// maybe a resource; used those that can. unread says that not even the file
+	// could be read.
+	lost, used int
+	unread     bool
+	// half is where a last line begins that was half written when the run
+	// ended; 0: there is none, or nothing else.
+	half int64
 }
 
-// readJournals reads all journals of a folder, in the order of their names. The
-// lock of each that belongs to a dead run is held until release. A folder that
-// is not there holds none.
-func readJournals(folder string) ([]*recordedJournal, error) {
-	names, err := os.ReadDir(folder)
+// recordedJournals are the journals of a folder.
+type recordedJournals struct {
+	// all are in the order of their names; the lock of each that belongs to a
+	// dead run is held until its end.
+	all []*recordedJournal
+	// empty are the runs whose journal names nothing, aside those that a
+	// damaged one was set aside of.
+	empty, aside []string
+}
+
+// readJournals reads all journals of a folder. A folder that is not there holds
+// none. Only where it may change something does it remove those that name
+// nothing.
+func readJournals(folder string, change bool) (recordedJournals, error) {
+	var found recordedJournals
+	names, err := journalNames(folder)
+	for _, name := range names {
+		if run, aside := strings.CutSuffix(name, journalSuffix+asideSuffix); aside {
+			found.aside = append(found.aside, run)
+			continue
+		}
+		j := openJournal(filepath.Join(folder, name))
+		if j == nil {
+			continue
+		}
+		if j.blank() {
+			j.end(change) // at once: a run may be about to begin with it
+			found.empty = append(found.empty, j.run)
+			continue
+		}
+		found.all = append(found.all, j)
+	}
+	return found, err
+}
+
+// journalNames gives the names of the journals of a folder, also of those that
+// were set aside, in their order.
+func journalNames(folder string) ([]string, error) {
+	list, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the journals in %s cannot be read: %w", folder, plainPathError(err))
 	}
-	var all []*recordedJournal
-	for _, n := range names {
-		if !strings.HasSuffix(n.Name(), journalSuffix) || !n.Type().IsRegular() {
-			continue
+	var names []string
+	for _, n := range list {
+		if name := n.Name(); n.Type().IsRegular() && strings.HasSuffix(strings.TrimSuffix(name, asideSuffix), journalSuffix) {
+			names = append(names, name)
 		}
-		j := openJournal(filepath.Join(folder, n.Name()))
-		if j == nil {
-			continue
-		}
-		if !j.alive && len(j.open) == 0 && !j.damaged && len(j.problems) == 0 {
-			j.release() // at once: a run may be about to begin with it
-			continue
-		}
-		all = append(all, j)
 	}
-	return all, nil
+	return names, nil
+}
+
+// working gives the runs that hold the lock of their journal in a folder.
+func working(folder string) ([]string, error) {
+	var runs []string
+	names, err := journalNames(folder)
+	for _, name := range names {
+		run, is := strings.CutSuffix(name, journalSuffix)
+		if !is {
+			continue
+		}
+		lock := flock.New(filepath.Join(folder, name), flock.SetFlag(os.O_RDONLY))
+		free, err := lock.TryLock()
+		switch {
+		case free:
+			_ = lock.Unlock()
+		case !errors.Is(err, fs.ErrNotExist):
+			runs = append(runs, run)
+		}
+	}
+	return runs, err
 }
 
 // openJournal locks and reads the journal of a dead run. One that cannot be
@@ -286,7 +341,7 @@ func openJournal(path string) *recordedJournal {
 		_ = j.lock.Unlock()
 		return nil
 	case err != nil:
-		j.damaged = true
+		j.unread = true
 		j.problems = append(j.problems, fmt.Sprintf("%s: cannot be read: %s", path, plainPathError(err)))
 	}
 	j.read(data)
@@ -307,10 +362,15 @@ func readLocked(lock *flock.Flock, path string) (data []byte, same bool, err err
 // longestEntry bounds a line of a journal, in bytes.
 const longestEntry = 64 << 10
 
+// mostLost bounds the lines of a journal that are told one by one.
+const mostLost = 5
+
 // read takes the lines of a journal. A line that was half written when the run
 // was killed, or is corrupt, is told, and the others are used.
 func (j *recordedJournal) read(data []byte) {
+	size := int64(len(data))
 	for line := 1; len(data) > 0; line++ {
+		start := size - int64(len(data))
 		text, rest, whole := bytes.Cut(data, []byte{'\n'})
 		data = rest
 		if len(bytes.TrimSpace(text)) == 0 {
@@ -323,22 +383,27 @@ func (j *recordedJournal) read(data []byte) {
 		}
 		switch {
 		case err != nil && !whole:
+			j.half = start
 			j.problems = append(j.problems, fmt.Sprintf("%s:%d: the last line was half written when the run ended; the others are used", j.path, line))
 		case err != nil:
-			j.damaged = true
-			j.problems = append(j.problems, fmt.Sprintf("%s:%d: not a line of a journal; the others are used. %s", j.path, line, j.cure()))
+			j.lose(line, "not a line of a journal")
 		case !e.usable(j.run):
-			j.damaged = true
-			j.problems = append(j.problems, fmt.Sprintf("%s:%d: this line says nothing of a resource of the run %s; the others are used. %s", j.path, line, j.run, j.cure()))
+			j.lose(line, "this line says nothing of a resource of the run "+j.run)
 		default:
+			j.used++
 			j.open = settle(j.open, e)
 		}
 	}
+	if more := j.lost - mostLost; more > 0 {
+		j.problems = append(j.problems, fmt.Sprintf("%s: %d more such lines", j.path, more))
+	}
 }
 
-// cure says what to do about a line that is lost.
-func (j *recordedJournal) cure() string {
-	return fmt.Sprintf("Look for what else it made with iflowtest cleanup --run %s, then delete the file", j.run)
+// lose tells a line that cannot be used.
+func (j *recordedJournal) lose(line int, why string) {
+	if j.lost++; j.lost <= mostLost {
+		j.problems = append(j.problems, fmt.Sprintf("%s:%d: %s; the others are used", j.path, line, why))
+	}
 }
 
 // removed notes in the journal of a dead run that a resource is gone.
@@ -352,21 +417,61 @@ func (j *recordedJournal) removed(e entry) error {
 	if err != nil {
 		return err
 	}
-	// A half-written last line must not swallow this one.
-	_, err = f.Write(append([]byte{'\n'}, append(line, '\n')...))
+	// A half-written last line must neither swallow this one nor be taken for
+	// one that was lost later on.
+	if j.half > 0 {
+		err = f.Truncate(j.half)
+		j.half = 0
+	}
+	if err == nil {
+		_, err = f.Write(append([]byte{'\n'}, append(line, '\n')...))
+	}
 	err = errors.Join(err, f.Sync(), f.Close())
 	j.open = settle(j.open, e)
 	return err
 }
 
-// release lets go of the lock, and removes a journal that names nothing any
-// more, unless a line of it is lost.
-func (j *recordedJournal) release() {
+// blank reports whether the journal of a dead run names nothing, and no line of
+// it is lost.
+func (j *recordedJournal) blank() bool {
+	return !j.alive && len(j.open) == 0 && j.lost == 0 && !j.unread && len(j.problems) == 0
+}
+
+// end lets go of the lock. Where it may change something, a journal that names
+// nothing any more is removed before; one of which a line is lost is set aside,
+// which is told. A file of which not one line can be used is somebody else's,
+// unless it has the name of a journal.
+func (j *recordedJournal) end(change bool) (told string) {
 	if j.alive {
-		return
+		return ""
 	}
-	if len(j.open) == 0 && !j.damaged {
+	switch {
+	case !change || len(j.open) > 0 || j.unread:
+	case j.used == 0 && len(j.problems) > 0 && !isID(j.run):
+		told = fmt.Sprintf("%s: nothing in it is of a run, and it is left alone; delete it, or choose the folder of the journals with --journal", j.path)
+	case j.lost > 0:
+		told = j.setAside()
+	default:
 		_ = os.Remove(j.path)
 	}
 	_ = j.lock.Unlock()
+	return told
+}
+
+// setAside gives a damaged journal another name, under which no cleanup reads
+// it again.
+func (j *recordedJournal) setAside() (told string) {
+	aside := j.path + asideSuffix
+	if _, err := os.Lstat(aside); err == nil {
+		return fmt.Sprintf("%s: nothing in it is left to remove, but %s exists already; delete one of the two", j.path, filepath.Base(aside))
+	}
+	if err := os.Rename(j.path, aside); err != nil {
+		return fmt.Sprintf("%s: nothing in it is left to remove, and it cannot be set aside: %s; delete it", j.path, plainPathError(err))
+	}
+	return fmt.Sprintf("%s: nothing in it is left to remove, and it was set aside as %s. Look for what its lost lines may have named with iflowtest cleanup --run %s, then delete that file", j.path, filepath.Base(aside), j.run)
+}
+
+// isID reports whether a text looks like the id of a run.
+func isID(text string) bool {
+	return len(text) == len(newID()) && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,7 +131,7 @@ func TestJournalEnds(t *testing.T) {
 	two := entry{Op: opIntent, ID: 2, Kind: kindInstance, Name: "a"} // of the same name
 	note(one)
 	note(two)
-	if read, err := readJournals(dir); err != nil || len(read) != 1 || !read[0].alive || len(read[0].problems) > 0 {
+	if read, err := readJournals(dir, true); err != nil || len(read.all) != 1 || !read.all[0].alive || len(read.all[0].problems) > 0 {
 		t.Fatalf("%+v %v", read, err)
 	}
 	two.Op = opRemoved
@@ -138,18 +139,19 @@ func TestJournalEnds(t *testing.T) {
 	one.Op, one.GUID = opCreated, "g1"
 	note(one)
 	j.close()
-	read, err := readJournals(dir)
+	found, err := readJournals(dir, true)
+	read := found.all
 	if err != nil || len(read) != 1 || read[0].alive || read[0].run != "r1" || len(read[0].open) != 1 || read[0].open[0].GUID != "g1" {
 		t.Fatalf("%+v %v", read, err)
 	}
 	// Another cleanup at the same time takes the run for one that works.
-	if again, err := readJournals(dir); err != nil || len(again) != 1 || !again[0].alive {
+	if again, err := readJournals(dir, true); err != nil || len(again.all) != 1 || !again.all[0].alive {
 		t.Errorf("%+v %v", again, err)
 	}
 	if err := read[0].removed(read[0].open[0]); err != nil {
 		t.Fatal(err)
 	}
-	read[0].release()
+	read[0].end(true)
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 0 {
 		t.Errorf("%v %v", names, err)
 	}
@@ -162,7 +164,13 @@ func TestJournalEmpty(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "r1.journal"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if read, err := readJournals(dir); err != nil || len(read) != 0 {
+	if read, err := readJournals(dir, false); err != nil || len(read.all) != 0 || !slices.Equal(read.empty, []string{"r1"}) {
+		t.Errorf("%+v %v", read, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "r1.journal")); err != nil {
+		t.Errorf("removed though nothing was to be changed: %v", err)
+	}
+	if read, err := readJournals(dir, true); err != nil || len(read.all) != 0 || !slices.Equal(read.empty, []string{"r1"}) {
 		t.Errorf("%+v %v", read, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "r1.journal")); !errors.Is(err, os.ErrNotExist) {
@@ -172,15 +180,15 @@ func TestJournalEmpty(t *testing.T) {
 	go func() {
 		defer close(done)
 		for range 200 {
-			read, err := readJournals(dir)
+			read, err := readJournals(dir, true)
 			if err != nil {
 				t.Error(err)
 			}
-			for _, j := range read {
+			for _, j := range read.all {
 				if !j.alive {
 					t.Errorf("%s is taken for dead", j.run)
 				}
-				j.release()
+				j.end(true)
 			}
 		}
 	}()

@@ -22,12 +22,13 @@ import (
 )
 
 // The labels of what a run creates: the id of the run, the number of the
-// resource in it, and the time from which on it may be removed by anybody, in
-// seconds since 1970.
+// resource in it, the time from which on it may be removed by anybody, in
+// seconds since 1970, and whether it is to be kept when the scenario ends.
 const (
 	labelRun      = "iflowtest-run"
 	labelResource = "iflowtest-resource"
 	labelExpires  = "iflowtest-expires"
+	labelKeep     = "iflowtest-keep"
 )
 
 // annotationName is the name that the run gave a resource: one that was renamed
@@ -68,8 +69,9 @@ type resource struct {
 	keep  string
 	// what it is in words, for the case of its deletion.
 	what string
-	// step is the step that creates it.
-	step *step
+	// step is the step that creates it, of the scenario of that name.
+	step     *step
+	scenario string
 	// gone says that there is nothing to delete any more.
 	gone bool
 	// undo takes it back; nil: it is deleted. found is false when there was
@@ -92,11 +94,25 @@ func (s *session) labels(e entry) map[string]string {
 	}
 }
 
+// labelsOf are those of a resource, and what is to become of it: what is kept
+// in any case has no time from which on anybody may remove it, what is kept on
+// failure is, a day after the run began, when only labels tell of it.
+func (s *session) labelsOf(r *resource) map[string]string {
+	all := s.labels(r.entry)
+	if r.keep == keepAlways || r.keep == keepOnFailure {
+		all[labelKeep] = r.keep
+	}
+	if r.keep == keepAlways {
+		delete(all, labelExpires)
+	}
+	return all
+}
+
 // intend notes in the journal what is about to be created. Without the note
 // nothing is created.
 func (x *execution) intend(r *resource) *trouble {
 	r.entry.Op, r.entry.Run, r.entry.ID = opIntent, x.session.plan.id, int(x.session.space.resources.Add(1))
-	r.step = x.step
+	r.step, r.scenario = x.step, x.scenario.name
 	if err := x.session.journal.note(r.entry); err != nil {
 		return journalTrouble(err)
 	}
@@ -197,7 +213,7 @@ func (c *creation) create(ctx context.Context) (string, *trouble) {
 // else that concerns the resource.
 func (c *creation) patiently(ctx context.Context) (cf.Operation, error) {
 	for n := 1; ; n++ {
-		operation, err := c.send(ctx, c.x.session.labels(c.r.entry))
+		operation, err := c.send(ctx, c.x.session.labelsOf(c.r))
 		if !platform.Is(err, platform.KindInProgress, platform.KindBusy) {
 			return operation, err
 		}
@@ -382,6 +398,7 @@ type space struct {
 	place  location
 	// resources counts what the run was about to create.
 	resources atomic.Int64
+	adoptions
 }
 
 // location is a space of a platform.

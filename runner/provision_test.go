@@ -48,6 +48,17 @@ func (r *rig) sent(method, path string) int {
 	return int(gjson.Get(r.get(r.tenant.URL(sandbox.Control)+"/_sandbox/requests?part=cloud-foundry&method="+method+"&path="+path), "#").Int())
 }
 
+// sentBelow counts the requests of a method to paths below one.
+func (r *rig) sentBelow(method, path string) int {
+	n := 0
+	for _, sent := range gjson.Get(r.get(r.tenant.URL(sandbox.Control)+"/_sandbox/requests?part=cloud-foundry&method="+method), "#.path").Array() {
+		if strings.HasPrefix(sent.Str, path+"/") {
+			n++
+		}
+	}
+	return n
+}
+
 // fault makes the tenant misbehave from now on; empty ends all faults.
 func (r *rig) fault(text string) {
 	r.t.Helper()

@@ -21,7 +21,14 @@ func serviceInstanceKind() Kind {
 		Doc: "The step waits until the platform has created the instance. What it created is deleted when the scenario ends, whatever\n" +
 			"happened, after the `cleanup` steps, last first; each deletion is a case of its own. With `keep` it stays. An instance\n" +
 			"that was adopted or required is never deleted. `json` is the instance: `guid`, `name`, `plan`, `offering`, `state`,\n" +
-			"`created` (whether this step created it).",
+			"`created` (whether this step created it).\n\n" +
+			"An instance that holds a service key or a binding which the run did not make is left, and told: exit status 8.\n" +
+			"With `mode: adopt` the step that creates the instance deletes it when its scenario ends, also while others still use\n" +
+			"it. What several scenarios share belongs into a file that each includes with `once: true`: it stays until the run\n" +
+			"ends.\n\n" +
+			"What is kept is named at the end of the run with the command that removes it, and carries the label `iflowtest-keep`:\n" +
+			"`keep: always` stays until somebody asks for its removal, `keep: on-failure` may go a day after the run began, with an\n" +
+			"`iflowtest cleanup` that does not have the journal of the run.",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
 			{Name: "name", Shape: text(), Required: true, Doc: "its name, unique per run: ${run.id}"},
 			{Name: "offering", Shape: text(), Default: "it-rt", Doc: "the service offering"},
@@ -139,6 +146,16 @@ func (a *instanceAction) do(ctx context.Context, x *execution) (*result, *troubl
 		}
 	}
 	guid, t := a.create(ctx, x, client, space, name, offering, plan)
+	if a.mode == modeAdopt && taken(t) {
+		// Somebody else was faster, and what they create is there by now.
+		found, again := a.existing(ctx, x, client, space, name)
+		switch {
+		case again != nil:
+			return nil, again
+		case found != nil:
+			return a.use(x, *found, offering, plan, started)
+		}
+	}
 	if t != nil {
 		return nil, t
 	}
@@ -161,7 +178,7 @@ func (a *instanceAction) existing(ctx context.Context, x *execution, client *cf.
 				return nil, nil
 			}
 			missing.Cure = "create it, or let the step do so with mode: adopt"
-			return nil, fromPlatform(ctx, missing)
+			return nil, x.vanished(fromPlatform(ctx, missing), name, "")
 		}
 		if err != nil {
 			return nil, fromPlatform(ctx, err)
@@ -192,6 +209,7 @@ func (a *instanceAction) use(x *execution, found cf.Instance, offering, plan str
 			Cure: "delete it, and run again",
 		}}
 	}
+	x.session.space.used(found.Name, found.GUID)
 	return x.answered(instanceAnswer{
 		found.GUID, found.Name, cmp.Or(found.Offering, offering), cmp.Or(found.Plan, plan), found.Space, last.State, false,
 	}, started)

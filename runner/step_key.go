@@ -99,15 +99,15 @@ func (a *keyAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	}
 	instance, err := client.Instance(ctx, space.guid, instanceName)
 	if err != nil {
-		return nil, fromPlatform(ctx, err)
+		return nil, x.vanished(fromPlatform(ctx, err), instanceName, "")
 	}
 	guid, created, t := a.find(ctx, x, client, space, instance, name)
 	if t != nil {
-		return nil, t
+		return nil, x.vanished(t, instanceName, instance.GUID)
 	}
 	details, err := client.KeyDetails(ctx, guid)
 	if err != nil {
-		return nil, fromPlatform(ctx, err)
+		return nil, x.vanished(fromPlatform(ctx, err), instanceName, instance.GUID)
 	}
 	key, err := servicekey.Parse(name, details)
 	if key != nil {
@@ -121,7 +121,7 @@ func (a *keyAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 		}}
 	}
 	if a.credential != nil {
-		x.make(a.credential, usable(a.credential.Name, key, created))
+		x.make(a.credential, usable(a.credential.Name, key, created, instance))
 	}
 	return x.answered(keyAnswer{guid, name, instanceName, created, credentialsOf(details)}, started)
 }
@@ -139,12 +139,13 @@ func credentialsOf(details json.RawMessage) json.RawMessage {
 }
 
 // usable makes a credential of a key.
-func usable(name string, key *servicekey.Key, created bool) *credential {
+func usable(name string, key *servicekey.Key, created bool, instance cf.Instance) *credential {
 	cr := &credential{
 		Credential: oauth.Credential{Name: name, TokenURL: key.TokenURL, ClientID: key.ClientID},
 		base:       key.URL,
 		origins:    map[string]bool{},
 		external:   key.Certificate != "" && key.PrivateKey.IsZero(),
+		fresh:      &freshness{instance: instance.Name, instanceGUID: instance.GUID},
 	}
 	if !cr.external {
 		cr.signInWith(key)
@@ -153,7 +154,7 @@ func usable(name string, key *servicekey.Key, created bool) *credential {
 		cr.origins[origin] = true
 	}
 	if created {
-		cr.fresh = &freshness{until: time.Now().Add(freshKey)}
+		cr.fresh.until = time.Now().Add(freshKey)
 	}
 	return cr
 }
@@ -167,6 +168,13 @@ func (a *keyAction) find(ctx context.Context, x *execution, client *cf.Client, s
 		}
 	}
 	guid, t = a.create(ctx, x, client, space, instance, name)
+	if a.mode == modeAdopt && taken(t) {
+		// Somebody else was faster, and what they create is there by now.
+		found, again := a.existing(ctx, x, client, instance, name)
+		if again != nil || found != "" {
+			return found, false, again
+		}
+	}
 	return guid, true, t
 }
 
@@ -219,10 +227,13 @@ func (a *keyAction) create(ctx context.Context, x *execution, client *cf.Client,
 // is taken seriously: what it is made of spreads through the platform.
 const freshKey = 2 * time.Minute
 
-// freshness is a key that was just created; it is shared by what uses it.
+// freshness is a key of a step, maybe one that was just created; it is shared by
+// what uses it.
 type freshness struct {
-	until time.Time
+	until time.Time   // zero: the key was there before
 	known atomic.Bool // it yielded a token
+	// instance and instanceGUID say whose key it is.
+	instance, instanceGUID string
 }
 
 // young reports whether the platform may not know the key yet; nil is no key
@@ -254,6 +265,9 @@ func (x *execution) untilKnown(ctx context.Context, cr *credential, ask func() e
 		err := ask()
 		if err == nil {
 			cr.fresh.worked()
+		}
+		if gone := x.withdrawn(cr, err); gone != nil && !x.wantsRefusal(err) {
+			return gone
 		}
 		if err == nil || !cr.mayRefuse(err) || x.wantsRefusal(err) {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -20,15 +21,33 @@ func (p *program) cleanupCommand(g *global) *cobra.Command {
 		Short: "remove what killed runs left behind",
 		Long: `Remove what runs created and could not delete, as they were killed or lost their
 connection: what the journals of dead runs name, and what carries the label of a
-run and is past its expiry, a day after the run began. A run that still works on
-this machine is left alone. Each resource is read again first: its name and run
-must match, and an instance that holds keys or bindings the run did not make is
-left and told.
+run and is past its expiry, a day after the run began. Each resource is read again
+first: its name and run must match, and an instance that holds keys or bindings
+the run did not make is left and told.
+
+A run that still works is left alone when its journal is here, in the folder of
+--journal or in the default one: it holds a lock on it. Of a run whose journal is
+elsewhere only labels tell, and they do not tell whether it still works. Before its
+expiry what it made goes with --run, as you name it yourself, or with --older-than
+when it has made nothing for that long; how old it is is said first, on standard
+error. Name the folder with --journal, or look with --dry-run, before you do that.
+
+What a run kept (keep: always) stays until --run or --older-than asks for it. What
+it kept as it failed (keep: on-failure) stays as long where its journal is, and else
+until its expiry.
 
 An artifact that a run deployed and was to undeploy is undeployed with the
 credential of the same name in the environment, unless it was deployed again
 since. Parameters of artifacts that a run changed are told, as no journal holds
-their former values; with --run they are told for the last time.`,
+their former values; with --run they are told for the last time.
+
+Of a journal with lines that cannot be read the others are used. When nothing they
+name is left, the journal is set aside as RUN.journal.damaged.
+
+The exit status is 0 when nothing is left that should have been removed, also when
+no run of the --run is known; 8 when something could not be removed; 6 when the
+user may not sign in; 5 when it could not be found out what is there, as the
+organisation or the space does not exist or the platform does not answer.`,
 		Example: `  iflowtest cleanup -e dev --dry-run
   iflowtest cleanup -e dev --run k3f9qa
   iflowtest cleanup -e dev --older-than 24h`,
@@ -41,9 +60,10 @@ their former values; with --run they are told for the last time.`,
 			if err != nil {
 				return err
 			}
-			if o.Journal, err = p.journalFolder(journal); err != nil {
+			if err := p.journalFolders(&o, journal); err != nil {
 				return err
 			}
+			o.Warn = func(text string) { p.warn(p.redactor.Text(text)) }
 			platform, stop, err := p.openWith(cmd.Context(), g, s, runner.OpenCleanup)
 			if err != nil {
 				return err
@@ -54,16 +74,28 @@ their former values; with --run they are told for the last time.`,
 				p.remarks(report)
 				return p.platformProblem(err)
 			}
-			return errors.Join(p.platformProblem(err), p.cleaned(report, g.quiet))
+			return errors.Join(p.platformProblem(err), p.cleaned(o, report, g.quiet))
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Run, "run", "", "remove what this run made, also what it kept")
-	flags.DurationVar(&o.OlderThan, "older-than", 0, "remove what carries the label of a run and is older than this, whatever its expiry")
-	flags.BoolVar(&o.DryRun, "dry-run", false, "show what would be removed, and remove nothing")
+	flags.StringVar(&o.Run, "run", "", "remove what this run made, also what it kept, whatever its expiry")
+	flags.DurationVar(&o.OlderThan, "older-than", 0, "remove what carries the label of a run that has made nothing for this long, also what it kept, whatever its expiry")
+	flags.BoolVar(&o.DryRun, "dry-run", false, "show what would be removed, and change nothing, no journal either")
 	flags.StringVar(&journal, "journal", "", journalHelp)
 	return cmd
+}
+
+// journalFolders gives the folder of the journals and, where another was chosen,
+// the one where runs that still work may have theirs.
+func (p *program) journalFolders(o *runner.CleanupOptions, chosen string) (err error) {
+	if o.Journal, err = p.journalFolder(chosen); err != nil || chosen == "" {
+		return err
+	}
+	if usual, err := p.journalFolder(""); err == nil && usual != o.Journal {
+		o.Others = usual
+	}
+	return nil
 }
 
 // remarks prints what was noticed about the journals.
@@ -78,7 +110,7 @@ func (p *program) remarks(r runner.CleanupReport) {
 }
 
 // cleaned prints what a cleanup found and did.
-func (p *program) cleaned(r runner.CleanupReport, quiet bool) error {
+func (p *program) cleaned(o runner.CleanupOptions, r runner.CleanupReport, quiet bool) error {
 	t := p.redactor.Text
 	p.remarks(r)
 	counts := map[string]int{}
@@ -107,13 +139,28 @@ func (p *program) cleaned(r runner.CleanupReport, quiet bool) error {
 		}
 	}
 	if len(parts) == 0 {
-		parts = []string{"nothing was left behind"}
+		parts = []string{t(nothingThere(o, r))}
 	}
 	fmt.Fprintln(p.out, strings.Join(parts, ", "))
 	if r.Failed() {
 		return &exitError{status: runner.ExitCleanup, message: "something is there that could not be removed", hints: []string{"run iflowtest cleanup again; what is left is named above"}}
 	}
 	return nil
+}
+
+// nothingThere says why there was nothing to remove.
+func nothingThere(o runner.CleanupOptions, r runner.CleanupReport) string {
+	switch {
+	case slices.Contains(r.Alive, o.Run):
+		return fmt.Sprintf("nothing was removed, as the run %s still works", o.Run)
+	case !r.Unknown:
+		return "nothing was left behind"
+	}
+	where := fmt.Sprintf("no journal in %s is of it", o.Journal)
+	if r.Space != "" {
+		where += fmt.Sprintf(", and nothing in the space %s carries its label", r.Space)
+	}
+	return fmt.Sprintf("no run %q is known: %s. A run that left nothing behind is not known any more; check the id, the environment and --journal", o.Run, where)
 }
 
 // age writes how old something is, in the largest unit that says it.

@@ -46,8 +46,9 @@ yields a token. The verdict of each key is one of
                    Developer is needed), it is being created or that failed, or a
                    server did not answer
 
-With --verify, 5 is also the status when not one key could be verified. No key at
-all is 4: an audit that found nothing does not look good.`,
+With --verify, 5 is also the status when not one key could be verified, and 5 is that
+of an organisation or a space that does not exist, with those that do. No key at all
+is 4: an audit that found nothing does not look good.`,
 		Example: `  iflowtest keys -e dev --min-days 30
   iflowtest keys -e prod --org --verify --min-days 30 --junit out/keys.xml --json out/keys.json
   iflowtest keys --sandbox --verify`,
