@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"iflowtest/internal/certificate"
 	"iflowtest/internal/oauth"
 	"iflowtest/internal/servicekey"
 	"iflowtest/runner"
@@ -48,6 +49,7 @@ func (g *Gate) prepare(id int, in Input) *inspection {
 	for _, s := range append(slices.Clone(x.key.Secrets), x.key.ClientSecret, x.key.PrivateKey, in.Password) {
 		g.o.Redactor.Add(s.Name(), s.Reveal())
 	}
+	g.o.Redactor.Add(x.key.PrivateKey.Name(), certificate.Lines(x.key.PrivateKey.Reveal()))
 	x.credential = oauth.Credential{
 		Name: in.Name, TokenURL: x.key.TokenURL, ClientID: x.key.ClientID, ClientSecret: x.key.ClientSecret,
 		AuthStyle: in.AuthStyle, Scope: in.Scope, Params: in.Params,
@@ -99,7 +101,10 @@ func (x *inspection) complete() {
 	if k.TokenURL == "" {
 		x.problems = append(x.problems, "the token URL is empty")
 	}
-	if k.ClientSecret.IsZero() && k.Certificate == "" {
+	switch {
+	case k.Certificate == "" && !k.PrivateKey.IsZero():
+		x.problems = append(x.problems, "there is a private key (key) and no certificate that it belongs to: a service key with a client secret needs none")
+	case k.Certificate == "" && k.ClientSecret.IsZero():
 		x.problems = append(x.problems, "there is neither a client secret nor a certificate")
 	}
 	if err := k.Complete(); err != nil {
