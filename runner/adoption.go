@@ -73,6 +73,14 @@ func (x *execution) vanished(t *trouble, name, guid string) *trouble {
 	return t
 }
 
+// explained is the error, and that of [execution.withdrawn] where there is one.
+func (x *execution) explained(cr *credential, err error) error {
+	if told := x.withdrawn(cr, err); told != nil {
+		return told
+	}
+	return err
+}
+
 // withdrawn adds to the refusal of a key that it went with its instance; nil:
 // that is not known.
 func (x *execution) withdrawn(cr *credential, err error) error {

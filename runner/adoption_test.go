@@ -119,6 +119,8 @@ func TestVanished(t *testing.T) {
 			`error uses: credential: `, ExitCredential},
 		{"a call with it", "  - service-key: {name: k, instance: shared, credential: made}\n  - wait: 2m\n    timeout: 1h\n  - name: uses\n    call: {GET: /http/echo, credential: made}\n",
 			`error uses: credential: `, ExitCredential},
+		{"a call with a token from before", "  - service-key: {name: k, instance: shared, credential: made}\n  - call: {GET: /api/v1/, credential: made}\n  - wait: 2m\n    timeout: 1h\n  - name: uses\n    call: {GET: /api/v1/, credential: made}\n",
+			`error uses: credential: `, ExitCredential},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -228,4 +230,45 @@ func TestStrangersKey(t *testing.T) {
 			r.noJournal()
 		})
 	}
+}
+
+// TestStrangersKeyGoing: a key of somebody else that is being deleted holds
+// nothing up.
+func TestStrangersKeyGoing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		before := r.state()
+		next := r.tenant.RoundTripper()
+		var mine, instance string
+		listed := 0
+		r.transport = roundTripper(func(request *http.Request) (*http.Response, error) {
+			if q := request.URL.Query(); mine != "" && request.Method == http.MethodGet && request.URL.Path == "/v3/service_credential_bindings" && q.Get("service_instance_guids") == instance && q.Get("names") == "" {
+				if listed++; listed == 1 {
+					r.call(http.MethodDelete, "/v3/service_credential_bindings/"+mine, "")
+				}
+			}
+			return next.RoundTrip(request)
+		})
+		time.AfterFunc(10*time.Second, func() {
+			for name, guid := range r.instances() {
+				if strings.HasPrefix(name, "smoke-") {
+					instance = guid
+				}
+			}
+			r.call(http.MethodPost, "/v3/service_credential_bindings", `{"type":"key","name":"mine","relationships":{"service_instance":{"data":{"guid":"`+instance+`"}}}}`)
+			<-time.After(10 * time.Second)
+			key, err := (&rig{t: t, dir: r.dir, tenant: r.tenant}).platform().client.Key(t.Context(), instance, "mine")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mine = key.GUID
+		})
+		p := r.provision(t.Context(), smoke+"  - wait: 1m\n", Options{})
+		r.want(p.ends[3:], []string{"pass wait 1m", deletedKey, deletedInstance})
+		if listed != 1 || p.summary.ExitStatus != ExitOK || r.state() != before {
+			t.Errorf("%d times listed, %+v %s", listed, p.summary, r.state())
+		}
+		r.noJournal()
+	})
 }

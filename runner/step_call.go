@@ -659,7 +659,7 @@ func (a *callAction) renew(ctx context.Context, x *execution, r *httpx.Request, 
 	x.log().Debug("the token was refused; asking for a new one", "credential", a.credential.Name)
 	token, err := x.session.tokens.Renew(ctx, a.credential.Credential, old)
 	if err != nil {
-		return fromOAuth(ctx, err)
+		return fromOAuth(ctx, x.explained(a.credential, err))
 	}
 	r.Header["Authorization"] = []string{token.Header().Reveal()}
 	return nil
