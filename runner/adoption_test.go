@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"iflowtest/internal/cf"
 )
 
 // slowly makes every creation wait, so that whoever looks meanwhile finds
@@ -239,17 +242,19 @@ func TestStrangersKeyGoing(t *testing.T) {
 		r := newRig(t)
 		before := r.state()
 		next := r.tenant.RoundTripper()
-		var mine, instance string
+		var going atomic.Pointer[cf.Key] // once it is there
 		listed := 0
 		r.transport = roundTripper(func(request *http.Request) (*http.Response, error) {
-			if q := request.URL.Query(); mine != "" && request.Method == http.MethodGet && request.URL.Path == "/v3/service_credential_bindings" && q.Get("service_instance_guids") == instance && q.Get("names") == "" {
+			q, key := request.URL.Query(), going.Load()
+			if key != nil && request.Method == http.MethodGet && request.URL.Path == "/v3/service_credential_bindings" && q.Get("service_instance_guids") == key.InstanceGUID && q.Get("names") == "" {
 				if listed++; listed == 1 {
-					r.call(http.MethodDelete, "/v3/service_credential_bindings/"+mine, "")
+					r.call(http.MethodDelete, "/v3/service_credential_bindings/"+key.GUID, "")
 				}
 			}
 			return next.RoundTrip(request)
 		})
 		time.AfterFunc(10*time.Second, func() {
+			instance := ""
 			for name, guid := range r.instances() {
 				if strings.HasPrefix(name, "smoke-") {
 					instance = guid
@@ -262,7 +267,7 @@ func TestStrangersKeyGoing(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			mine = key.GUID
+			going.Store(&key)
 		})
 		p := r.provision(t.Context(), smoke+"  - wait: 1m\n", Options{})
 		r.want(p.ends[3:], []string{"pass wait 1m", deletedKey, deletedInstance})
