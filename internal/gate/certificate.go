@@ -29,7 +29,7 @@ func (x *inspection) certify() {
 		switch f.Check {
 		case certificate.CheckCertificate, certificate.CheckKey, certificate.CheckPassword:
 			if f.Severity == certificate.Unusable {
-				x.problems = append(x.problems, f.Message+": "+f.Cure)
+				x.lacks(f.Message, f.Cure)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ type inspection struct {
 	key        servicekey.Key
 	credential oauth.Credential
 	// problems are why the key cannot be used; line and column where.
-	problems     []string
+	problems     []problem
 	line, column int
 
 	certificate presented
@@ -35,6 +35,12 @@ type inspection struct {
 	statuses []int
 	outcome  runner.Outcome
 }
+
+// problem is why a key cannot be used; without a cure, it is to be had anew.
+type problem struct{ text, cure string }
+
+// lacks adds a problem.
+func (x *inspection) lacks(text, cure string) { x.problems = append(x.problems, problem{text, cure}) }
 
 // prepare reads a key and tells the redactor its secrets.
 func (g *Gate) prepare(id int, in Input) *inspection {
@@ -68,9 +74,12 @@ func (x *inspection) parse() {
 	}
 	key, err := servicekey.Parse(x.in.Name, document)
 	if err != nil {
-		x.problems = []string{err.Error()}
+		found := []string{err.Error()}
 		if e, ok := errors.AsType[*servicekey.Error](err); ok {
-			x.problems, x.line, x.column = e.Problems, e.Line, e.Column
+			found, x.line, x.column = e.Problems, e.Line, e.Column
+		}
+		for _, text := range found {
+			x.lacks(text, "")
 		}
 		return
 	}
@@ -96,23 +105,32 @@ func fromBase64(text []byte) []byte {
 func (x *inspection) complete() {
 	k := &x.key
 	if k.ClientID == "" {
-		x.problems = append(x.problems, "the client ID is empty")
+		x.lacks("the client ID is empty", "")
 	}
 	if k.TokenURL == "" {
-		x.problems = append(x.problems, "the token URL is empty")
+		x.lacks("the token URL is empty", "")
 	}
 	switch {
 	case k.Certificate == "" && !k.PrivateKey.IsZero():
-		x.problems = append(x.problems, "there is a private key (key) and no certificate that it belongs to: a service key with a client secret needs none")
+		x.lacks("there is a private key (key) and no certificate that it belongs to", "a service key with a client secret needs no key: leave it out, or take the service key with the certificate")
 	case k.Certificate == "" && k.ClientSecret.IsZero():
-		x.problems = append(x.problems, "there is neither a client secret nor a certificate")
+		x.lacks("there is neither a client secret nor a certificate", "")
 	}
-	if err := k.Complete(); err != nil {
-		x.problems = append(x.problems, `has a certificate and no "key": the certificate is external, and its private key is not part of the service key; declare the credential in an environment (-e) with service-key: and key:`)
+	if k.Complete() != nil {
+		x.lacks(`has a certificate and no "key": the certificate is external, and its private key is not part of the service key`,
+			"declare the credential in an environment (-e) with service-key: and key:, which names the file of the private key")
 	}
 	if p := x.g.probe; p != nil && !p.IsAbs() && k.URL == "" {
-		x.problems = append(x.problems, `lacks url, which --probe with a path needs; take the key of an instance of Process Integration Runtime (it-rt), or give --probe an absolute URL`)
+		x.lacks("lacks url, which --probe with a path needs", "take the key of an instance of Process Integration Runtime (it-rt), or give --probe an absolute URL")
 	}
+}
+
+// renewal is what to do about a key that is not whole.
+func (x *inspection) renewal() string {
+	if x.in.Key == nil {
+		return "complete the credential in the environment: token-url, client-id, and client-secret or certificate and key; a variable that it names may be empty"
+	}
+	return "copy all of it anew: in the cockpit under Instances and Subscriptions, the instance, Service Keys, View; or with cf service-key"
 }
 
 // judgeKey says whether the key can be used.
@@ -132,9 +150,16 @@ func (x *inspection) judgeKey(context.Context) verdict {
 	if x.line > 0 && !x.in.Whole {
 		place = fmt.Sprintf("line %d, column %d: ", x.line, x.column)
 	}
+	first := x.problems[0]
 	v := verdict{
-		outcome: runner.Fail, status: runner.ExitInvalid, message: place + x.problems[0], notes: x.problems[1:], line: x.line, column: x.column,
-		cure: "copy all of it anew: in the cockpit under Instances and Subscriptions, the instance, Service Keys, View; or with cf service-key",
+		outcome: runner.Fail, status: runner.ExitInvalid, message: place + first.text, line: x.line, column: x.column,
+		cure: cmp.Or(first.cure, x.renewal()),
+	}
+	for _, p := range x.problems[1:] {
+		v.notes = append(v.notes, p.text)
+		if p.cure != "" {
+			v.notes = append(v.notes, p.cure)
+		}
 	}
 	return v
 }

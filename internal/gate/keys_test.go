@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/secret"
+	"iflowtest/internal/servicekey"
 	"iflowtest/runner"
 )
 
@@ -74,6 +76,36 @@ func TestNothingQuoted(t *testing.T) {
 		}
 		if strings.Contains(out.told[checkKey], value) {
 			t.Errorf("%s: quoted: %s", name, out.told[checkKey])
+		}
+	}
+}
+
+// TestCureOfTheProblem: what is proposed fits what is wrong, and where the key
+// comes from; nobody is told to copy a key anew that is whole.
+func TestCureOfTheProblem(t *testing.T) {
+	const anew, complete = "copy all of it anew", "complete the credential in the environment"
+	private := secret.New("key.key", "-----BEGIN PRIVATE KEY-----")
+	for name, c := range map[string]struct {
+		in          Input
+		probe       string
+		cure, never string
+	}{
+		"cut off":              {Input{Key: []byte(`{"oauth":{`)}, "", anew, complete},
+		"lacks its secret":     {Input{Key: serviceKey(func(o map[string]any) { delete(o, "clientsecret") })}, "", anew, complete},
+		"no url for a probe":   {Input{Key: serviceKey(func(o map[string]any) { delete(o, "url") })}, "/http/x", "give --probe an absolute URL", anew},
+		"external certificate": {Input{Key: testKey("certificate-external.json")}, "", "declare the credential in an environment (-e)", anew},
+		"a secret and a key":   {Input{Key: serviceKey(nil), Written: servicekey.Key{PrivateKey: private}}, "", "leave it out", anew},
+		"an empty variable":    {Input{Written: servicekey.Key{TokenURL: "https://" + tokenHost, ClientID: flowClient}}, "", complete, anew},
+		"all of them empty":    {Input{}, "", complete, anew},
+	} {
+		c.in.Name, c.in.File = "key", "key.json"
+		out := play(t, Options{Probe: c.probe}, c.in)
+		told := out.told[checkKey]
+		if out.status != runner.ExitInvalid || !strings.Contains(told, c.cure) || strings.Contains(told, c.never) {
+			t.Errorf("%s: exit status %d, and it says %q; want 3, and %q without %q", name, out.status, told, c.cure, c.never)
+		}
+		if n := strings.Count(told, c.cure); n != 1 {
+			t.Errorf("%s: the cure is told %d times: %q", name, n, told)
 		}
 	}
 }
