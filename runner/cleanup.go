@@ -145,8 +145,8 @@ func (c *cleaner) sort(journals recordedJournals) (wanted []*recordedJournal) {
 		}
 		c.known[j.run], c.dead[j.run] = true, true
 	}
-	if c.o.Others == "" {
-		return wanted
+	if c.o.Others == "" || sameFolder(c.o.Others, c.o.Journal) {
+		return wanted // what is locked there is locked by this cleanup
 	}
 	others, err := working(c.o.Others)
 	if err != nil {

@@ -591,6 +591,29 @@ func TestCleanupOtherFolder(t *testing.T) {
 	}
 }
 
+// TestCleanupSameFolder: the other folder may be the same one by another name.
+func TestCleanupSameFolder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		before := r.state()
+		p := r.killed(smoke+stays, time.Minute)
+		link := filepath.Join(r.dir, "link")
+		if err := os.Symlink(r.journal(), link); err != nil {
+			t.Skip("no symbolic links here: ", err)
+		}
+		report := r.cleanup(CleanupOptions{Others: link})
+		r.want(p.did(report), []string{"service-key smoke-key: removed", "service-instance smoke-RUN: removed"})
+		if len(report.Alive) > 0 || r.state() != before {
+			t.Errorf("%+v", report)
+		}
+		// One that cannot be read is told.
+		r.write("file", "")
+		if report = r.cleanup(CleanupOptions{Others: filepath.Join(r.dir, "file")}); len(report.Problems) != 1 || !strings.HasSuffix(report.Problems[0], "whether a run there still works is not known") {
+			t.Errorf("%+v", report)
+		}
+	})
+}
+
 // TestCleanupKept: what was kept says so itself: without the journal it stays
 // past its expiry when it was to be kept in any case, and goes when it was kept
 // on failure.

@@ -299,6 +299,16 @@ func journalNames(folder string) ([]string, error) {
 	return names, nil
 }
 
+// sameFolder reports whether two paths lead to one folder.
+func sameFolder(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
 // working gives the runs that hold the lock of their journal in a folder.
 func working(folder string) ([]string, error) {
 	var runs []string
