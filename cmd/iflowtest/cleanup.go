@@ -45,7 +45,7 @@ Of a journal with lines that cannot be read the others are used. When nothing th
 name is left, the journal is set aside as RUN.journal.damaged.
 
 The exit status is 0 when nothing is left that should have been removed, also when
-no run of the --run is known; 8 when something could not be removed; 6 when the
+the run of --run is not known; 8 when something could not be removed; 6 when the
 user may not sign in; 5 when it could not be found out what is there, as the
 organisation or the space does not exist or the platform does not answer.`,
 		Example: `  iflowtest cleanup -e dev --dry-run
