@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"iflowtest/internal/gate"
 	"iflowtest/internal/httpx"
+	"iflowtest/internal/servicekey"
 	"iflowtest/runner"
 	"iflowtest/scenarios"
 )
@@ -30,17 +33,23 @@ func (p *program) gateCommand(g *global) *cobra.Command {
 		Short: "tell whether service keys are still good, before a deployment needs them",
 		Long: `Look at service keys, several side by side, and end with 0 when all of them are
 good, with 6 when one is not, and with 5 when that could not be found out: a
-server that is down or busy makes no key invalid, and none good.
+server that is down or busy makes no key invalid, and none good. When one of them
+is no service key, or lacks something, the status is 3 and nothing is sent for any.
 
 KEY is a file, a folder of keys (*.json, *.txt), - for standard input, env:NAME
 for a variable of the environment, or cf:INSTANCE/KEY for a key in the space of
-the environment (-e). Without KEY: the credentials of -e, or with --sandbox every
-key of the sandbox. Whatever the cockpit shows or cf service-key prints is read.
-A key that is none ends everything with 3, and nothing is sent for any of them.
+the environment (-e). Without KEY: the credentials that the environment declares,
+or with --sandbox every key of the sandbox. A key is what the cockpit shows or cf
+service-key prints, or that in base64. One with an external certificate does not
+hold its private key: declare it in the environment, with service-key and key.
+
+--negative asks for one more token for each key, with a client secret that is
+wrong, or with a certificate that was just made, signs itself and has the same
+subject. A server that grants it does not look, and its tokens prove nothing.
 
 --probe sends GET with "X-CSRF-Token: Fetch", first without a token and then with
 it: a flow with CSRF protection answers that without processing a message. One
-without CSRF protection does process one.
+without CSRF protection does process one, so probe a flow that may.
 
 ` + gateChecksHelp(),
 		Example: `  iflowtest gate sender.json api.json --junit gate.xml
@@ -54,14 +63,14 @@ without CSRF protection does process one.
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVar(&f.Scopes, "scope", nil, "a scope that the token must hold, e.g. ESBMessaging.send (may be repeated)")
-	flags.IntVar(&f.MinDays, "min-days", 0, "days that a certificate must at least be valid")
-	flags.DurationVar(&f.MinLifetime, "min-lifetime", gate.DefaultMinLifetime, "time that a token must at least live from its issue")
+	flags.IntVar(&f.MinDays, "min-days", 0, "days that a certificate must still be valid; 0: it has not ended")
+	flags.DurationVar(&f.MinLifetime, "min-lifetime", gate.DefaultMinLifetime, "time that a token must live at least, from its issue")
 	flags.StringVar(&f.Probe, "probe", "", "a path below the url of each key, or an https URL, that must accept the token")
 	flags.BoolVar(&f.ProbeLenient, "probe-lenient", false, "let a probe pass that proves nothing: 404 or a failed flow with and without the token")
-	flags.BoolVar(&f.Negative, "negative", false, "ask with a wrong secret as well, which must be refused")
-	flags.StringVar(&f.Tenant, "expect-tenant", "", "what zid, zdn or the subaccount of the token must be")
-	flags.StringVar(&f.Audience, "expect-audience", "", "what aud of the token must hold")
-	flags.IntVar(&f.Parallel, "parallel", gate.DefaultParallel, "how many keys are looked at at the same time")
+	flags.BoolVar(&f.Negative, "negative", false, "ask with a wrong secret or a wrong certificate as well, which must be refused")
+	flags.StringVar(&f.Tenant, "expect-tenant", "", "the tenant of each token: its zid, its zdn (subdomain) or the ID of its subaccount")
+	flags.StringVar(&f.Audience, "expect-audience", "", "an audience that aud of each token must name")
+	flags.IntVar(&f.Parallel, "parallel", gate.DefaultParallel, "how many keys are looked at side by side")
 	flags.StringVar(&f.junit, "junit", "", "write a JUnit report to this file: a suite for each key, a case for each check")
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
 	flags.BoolVar(&f.github, "github", false, "annotate the job of GitHub Actions, and add the table to its summary")
@@ -87,6 +96,10 @@ func (f *gateFlags) check(g *global, args []string) error {
 		return usage("--sandbox-config needs --sandbox")
 	case len(args) == 0 && g.env == "" && !g.sandbox:
 		return usage("gate wants a KEY: a file, a folder, -, env:NAME or cf:INSTANCE/KEY; or the credentials of an environment (-e), or --sandbox")
+	case slices.Contains(args, ""):
+		return usage("a KEY is empty: is a variable of the shell not set? want a file, a folder, -, env:NAME or cf:INSTANCE/KEY")
+	case slices.Contains(args, fromEnv):
+		return usage("KEY env: names no variable; want env:NAME")
 	case f.Parallel < 1:
 		return usage("--parallel %d: at least 1 is wanted", f.Parallel)
 	case f.MinDays < 0:
@@ -101,12 +114,58 @@ func (f *gateFlags) check(g *global, args []string) error {
 			return usage("--scope %q: one scope is wanted, such as ESBMessaging.send; repeat the flag for more", s)
 		}
 	}
-	return f.reportFlags().distinct(args)
+	if err := f.reportFlags().distinct(args); err != nil {
+		return err
+	}
+	return f.spare(args)
 }
 
 // reportFlags are those of a run that writes the same reports.
 func (f *gateFlags) reportFlags() *runFlags {
 	return &runFlags{junit: f.junit, json: f.json, junitPlaces: "auto", github: f.github}
+}
+
+// spare keeps reports from being written over a service key or a private key,
+// wherever that was named, and from lying where they would be taken for keys.
+func (f *gateFlags) spare(args []string) error {
+	for _, o := range []output{{"--junit", f.junit}, {"--json", f.json}} {
+		if o.path == "" {
+			continue
+		}
+		if holdsKey(o.path) {
+			return usage("%s %s: a key is there, and it would be lost", o.flag, o.path)
+		}
+		for _, folder := range args {
+			if info, err := os.Stat(folder); err == nil && info.IsDir() && isKeyFile(o.path) && samePlace(filepath.Dir(o.path), folder) {
+				return usage("%s %s lies in a folder of keys, and would be taken for one the next time; name another folder", o.flag, o.path)
+			}
+		}
+	}
+	return nil
+}
+
+// samePlace reports whether two paths lead to one folder.
+func samePlace(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// holdsKey reports whether a file is a service key, or begins as PEM does.
+func holdsKey(file string) bool {
+	info, err := os.Stat(file)
+	if err != nil {
+		return false
+	}
+	data, err := readFile(file, info, maxKeyFile)
+	if err != nil {
+		return false
+	}
+	if strings.HasPrefix(strings.TrimSpace(string(data)), "-----BEGIN ") {
+		return true
+	}
+	_, err = servicekey.Parse("report", data)
+	return err == nil
 }
 
 // gateKeys looks at service keys.
@@ -207,7 +266,7 @@ func (k *gateSources) close() {
 // be read, nobody is asked.
 func (k *gateSources) collect(ctx context.Context, args []string) error {
 	stored := k.stored(args)
-	if err := k.local(args); err != nil {
+	if err := k.read(ctx, args); err != nil {
 		return err
 	}
 	access, err := k.access(ctx, len(args) == 0, len(stored) > 0)
@@ -225,6 +284,19 @@ func (k *gateSources) collect(ctx context.Context, args []string) error {
 		return k.platform(ctx, stored)
 	}
 	return nil
+}
+
+// read reads the KEYs that are on this machine. Standard input and pipes may
+// wait for ever: a signal ends that.
+func (k *gateSources) read(ctx context.Context, args []string) error {
+	done := make(chan error, 1)
+	go func() { done <- k.local(args) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return &exitError{status: runner.ExitInterrupted, message: "interrupted while the keys were read; nothing was sent"}
+	}
 }
 
 // access reads the environment, and starts the sandbox where its keys are

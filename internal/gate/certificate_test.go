@@ -149,6 +149,15 @@ func certificateScenes() map[string]func(t *testing.T) scene {
 		"the key with a certificate was deleted": withCertificate(nil, func(f *fake, _ *scene) {
 			f.answer = says(401, "", `{"error":"invalid_client","error_description":"Bad credentials"}`)
 		}),
+		"the issuer publishes its keys for those with a certificate only": withCertificate(nil, func(f *fake, _ *scene) {
+			f.keys = func(w http.ResponseWriter, r *http.Request) {
+				if r.TLS == nil {
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				f.publish(w)
+			}
+		}),
 		"any certificate with the right name yields a token (--negative)": withCertificate(nil, func(f *fake, s *scene) { f.loose, s.o.Negative = true, true }),
 		"503 to the wrong certificate (--negative)": withCertificate(nil, func(f *fake, s *scene) {
 			s.o.Negative = true

@@ -38,18 +38,18 @@ func checks() []check {
 	always := func(*inspection) bool { return true }
 	return []check{
 		{checkKey, "the key has what its kind needs", "the document is a service key, and holds client ID, token URL, and a client secret or a certificate with its private key", always, (*inspection).judgeKey},
-		{checkEndpoint, "the token endpoint answers over valid TLS", "plain http is refused before anything is sent, but on loopback; tls.insecure is ignored", always, (*inspection).judgeEndpoint},
-		{checkToken, "a token is granted", "client ID with secret or certificate yield a token", always, (*inspection).judgeToken},
+		{checkEndpoint, "the token endpoint answers over valid TLS", "plain http is refused before anything is sent, except on loopback; tls.insecure of the environment is ignored", always, (*inspection).judgeEndpoint},
+		{checkToken, "a token is granted", "the token server grants one for the client ID with the client secret or the certificate", always, (*inspection).judgeToken},
 		{checkNegative, "a wrong secret is refused", "with --negative, for keys with a client secret: with one that is wrong on purpose no token is granted, so the server really checks", func(x *inspection) bool { return x.g.o.Negative && x.key.Certificate == "" }, (*inspection).judgeWrongSecret},
 		{checkNegative, "a wrong certificate is refused", "with --negative, for keys with a certificate: with one that was just made, signed by itself and with the same subject, no token is granted; a refusal in the TLS handshake counts", func(x *inspection) bool { return x.g.o.Negative && x.key.Certificate != "" }, (*inspection).judgeWrongCertificate},
-		{checkSignature, "the signature of the token holds", "algorithm, signature by a key that the issuer publishes, exp, iat and nbf", always, (*inspection).judgeSignature},
-		{checkIssuer, "the token was issued by the token host", "the host of iss is the host of the token URL", always, (*inspection).judgeIssuer},
-		{checkScopes, "the scopes are granted", "each --scope is among those of the token, whole or behind the name of its application", func(x *inspection) bool { return len(x.g.o.Scopes) > 0 }, (*inspection).judgeScopes},
-		{checkLifetime, "the token lives long enough", "at least --min-lifetime from its issue", always, (*inspection).judgeLifetime},
-		{checkTenant, "the token is for the expected tenant", "with --expect-tenant: zid, zdn or the subaccount is that", func(x *inspection) bool { return x.g.o.Tenant != "" }, (*inspection).judgeTenant},
-		{checkAudience, "the token is for the expected audience", "with --expect-audience: aud holds that", func(x *inspection) bool { return x.g.o.Audience != "" }, (*inspection).judgeAudience},
-		{checkCertificate, "the certificate holds", "it is valid, for --min-days more, and belongs to the private key", func(x *inspection) bool { return x.key.Certificate != "" }, (*inspection).judgeCertificate},
-		{checkProbe, "the runtime accepts the token", "with --probe", func(x *inspection) bool { return x.g.probe != nil }, (*inspection).judgeProbe},
+		{checkSignature, "the signature of the token holds", "its algorithm is one of RS, PS or ES, a key that the issuer publishes has signed it, and exp, iat and nbf allow it now; bound to a certificate (cnf), it is bound to that of the key", always, (*inspection).judgeSignature},
+		{checkIssuer, "the token was issued by the token host", "the host of iss is that of the token URL, with or without .cert., or the landscape's authentication host", always, (*inspection).judgeIssuer},
+		{checkScopes, "the scopes are granted", "with --scope: each is among those of the token, whole or behind the name of its application (it-rt-….ESBMessaging.send)", func(x *inspection) bool { return len(x.g.o.Scopes) > 0 }, (*inspection).judgeScopes},
+		{checkLifetime, "the token lives long enough", "at least --min-lifetime from its issue, as iat and exp say, or expires_in if that is less by more than a second", always, (*inspection).judgeLifetime},
+		{checkTenant, "the token is for the expected tenant", "with --expect-tenant: zid, zdn (subdomain) or the ID of the subaccount is that", func(x *inspection) bool { return x.g.o.Tenant != "" }, (*inspection).judgeTenant},
+		{checkAudience, "the token is for the expected audience", "with --expect-audience: aud names that", func(x *inspection) bool { return x.g.o.Audience != "" }, (*inspection).judgeAudience},
+		{checkCertificate, "the certificate holds", "for keys with a certificate: it is valid now and for --min-days more, its chain is in order, and it belongs to the private key", func(x *inspection) bool { return x.key.Certificate != "" }, (*inspection).judgeCertificate},
+		{checkProbe, "the runtime accepts the token", "with --probe: it answers GET with the token as in the table below, compared with the answer without it", func(x *inspection) bool { return x.g.probe != nil }, (*inspection).judgeProbe},
 	}
 }
 

@@ -104,6 +104,7 @@ func claimSituations() []Situation {
 		{"the clocks differ by minutes", "", ok, "the times of the token are judged by that of the server", ""},
 		{"the token is bound to another certificate", checkSignature, bad, "the token is bound to another certificate", forged},
 		{"the keys of the issuer cannot be had", checkSignature, cannot, "the keys of the issuer cannot be had: answered 503", "the signature was not judged"},
+		{"the issuer publishes its keys for those with a certificate only", "", ok, "", ""},
 		{"the token is of a foreign issuer", checkIssuer, bad, "the token says it was issued by", "the runtime refuses tokens of another issuer"},
 		{"a scope is missing", checkScopes, bad, `the token lacks the scope "Orders.approve"`, "that takes up to an hour until it holds"},
 		{"the key of plan api is asked for the scope of flows", checkScopes, bad, "only plan integration-flow grants it", "take the service key of an instance of plan integration-flow"},
