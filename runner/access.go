@@ -93,32 +93,16 @@ func (c *compiler) declared(e scenarios.Entry, scope *expression.Scope, from str
 		d.Document = document
 	}
 	cr := &credential{Credential: oauth.Credential{Name: d.Name}, origins: map[string]bool{}}
-	if !c.override(cr, e.Value, scope, vars, true) {
+	ok := c.certificateOf(cr, e.Value, scope, vars, from)
+	if !c.override(cr, e.Value, scope, vars, true) || !ok {
 		return d, false
 	}
 	d.AuthStyle, d.Scope, d.Params = cr.AuthStyle, cr.Scope, cr.Params
 	d.Written = servicekey.Key{
 		Name: d.Name, ClientID: cr.ClientID, ClientSecret: cr.ClientSecret, TokenURL: cr.TokenURL, URL: strings.TrimRight(cr.base, "/"),
-		Plan: servicekey.PlanOf(cr.ClientID),
+		Plan: servicekey.PlanOf(cr.ClientID), Certificate: cr.Certificate, PrivateKey: cr.Key,
 	}
-	if n := e.Value.Get("certificate"); n != nil && d.Document == nil {
-		if data, ok := c.credentialFile(n, scope, vars, from); ok {
-			d.Written.Certificate = string(data)
-		}
-	}
-	if n := e.Value.Get("key"); n != nil {
-		if data, ok := c.credentialFile(n, scope, vars, from); ok {
-			d.Written.PrivateKey = secret.New(d.Name+".key", string(data))
-		}
-	}
-	if n := e.Value.Get("key-password"); n != nil {
-		if text, ok := c.static(n, scope, vars); ok {
-			d.Password = secret.New(d.Name+".key-password", text)
-		}
-	}
-	for _, s := range []secret.Secret{d.Written.PrivateKey, d.Password} {
-		c.o.Redactor.Add(s.Name(), s.Reveal())
-	}
+	d.Password = cr.Password
 	return d, c.diags.Errors() == before
 }
 

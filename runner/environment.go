@@ -216,16 +216,6 @@ func (c *compiler) static(n *scenarios.Node, scope *expression.Scope, vars map[s
 	return text, true
 }
 
-// credentialFile reads a file that may lie anywhere: a key, a certificate, an
-// authority. Its path is relative to the file it is named in.
-func (c *compiler) credentialFile(n *scenarios.Node, scope *expression.Scope, vars map[string]any, from string) ([]byte, bool) {
-	path, ok := c.static(n, scope, vars)
-	if !ok {
-		return nil, false
-	}
-	return c.readCredentialFile(n, path, from)
-}
-
 // maxKeyFile bounds a key or certificate file.
 const maxKeyFile = 1 << 20
 

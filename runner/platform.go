@@ -106,12 +106,13 @@ type PlatformError struct {
 // Error gives the message.
 func (e *PlatformError) Error() string { return e.Message }
 
-// platformError turns an error of Cloud Foundry into one for a command.
+// platformError turns an error of Cloud Foundry into one for a command, which
+// provisions nothing.
 func platformError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	t := fromPlatform(ctx, err)
+	t := notProvisioning(fromPlatform(ctx, err))
 	status, _ := t.class.exit()
 	return &PlatformError{Problem: t.problem, Status: status}
 }
