@@ -185,7 +185,7 @@ func (k *gateSources) one(ctx context.Context, arg string) error {
 	}
 	args := []string{arg}
 	if len(k.stored(args)) == 0 {
-		return k.local(args)
+		return k.read(ctx, args)
 	}
 	return k.collect(ctx, args)
 }

@@ -136,7 +136,7 @@ func (k *gateSources) file(path string, info fs.FileInfo) error {
 	shown := filepath.ToSlash(path)
 	data, err := readKey(path, info)
 	if err != nil {
-		return &exitError{status: runner.ExitInvalid, message: fmt.Sprintf("%s: %s; nothing was sent", shown, plain(err))}
+		return &exitError{status: runner.ExitInvalid, message: fmt.Sprintf("the key %s cannot be read: %s; nothing was sent", shown, plain(err))}
 	}
 	if mode := info.Mode(); runtime.GOOS != "windows" && mode.IsRegular() && mode.Perm()&0o044 != 0 {
 		k.p.warn(k.p.redactor.Text(fmt.Sprintf("warning: other users of this machine can read %s (mode %04o); it holds a secret: chmod 600", shown, mode.Perm())))
