@@ -15,8 +15,11 @@ package sandbox
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,7 +168,14 @@ func (t *Tenant) issuesExpired(i *subaccount.Instance, key string) bool {
 // the faults of the connection and of the router.
 func (t *Tenant) front(part string, h http.Handler) http.Handler {
 	if part == Control {
-		return h
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r, err := plainQuery(part, r)
+			if err != nil {
+				writeError(w, http.StatusBadRequest, err)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t.stamp(w)
@@ -173,6 +183,7 @@ func (t *Tenant) front(part string, h http.Handler) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		seen := &recorder{ResponseWriter: w, log: &t.requests, entry: t.entry(part, r)}
+		r, wrong := plainQuery(part, r)
 		at := fault.Request{Part: part, Path: r.URL.Path, Method: r.Method}
 		if f, ok := t.faults.Take(at, fault.ConnectionReset, fault.Runtime503); ok {
 			if f.Name == fault.ConnectionReset {
@@ -186,12 +197,36 @@ func (t *Tenant) front(part string, h http.Handler) http.Handler {
 			page.Write(seen, http.StatusServiceUnavailable, "")
 			return
 		}
+		if wrong != nil {
+			page.Write(seen, http.StatusBadRequest, wrong.Error())
+			return
+		}
 		if _, ok := t.faults.Take(at, fault.TruncatedBody); ok {
 			truncate(seen, r, h)
 		}
 		h.ServeHTTP(seen, r)
 		seen.record(http.StatusOK) // for a handler that wrote nothing at all
 	})
+}
+
+// plainQuery gives the request with a query that [url.ParseQuery] reads whole:
+// ";" is a character like any other. What is not percent-encoded is an error,
+// which the parts that have a form of their own for it tell themselves.
+func plainQuery(part string, r *http.Request) (*http.Request, error) {
+	if part != API && part != CloudFoundry {
+		for piece := range strings.SplitSeq(r.URL.RawQuery, "&") {
+			if _, err := url.QueryUnescape(piece); err != nil {
+				return r, fmt.Errorf("the query is not percent-encoded: %w", err)
+			}
+		}
+	}
+	if !strings.Contains(r.URL.RawQuery, ";") {
+		return r, nil
+	}
+	changed, address := *r, *r.URL
+	address.RawQuery = strings.ReplaceAll(address.RawQuery, ";", "%3B")
+	changed.URL = &address
+	return &changed, nil
 }
 
 // stamp sets the date of a tenant whose clock is wrong.

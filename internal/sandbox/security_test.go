@@ -98,7 +98,9 @@ func TestUserCredentialsThatAreWrong(t *testing.T) {
 		{"GET", "UserCredentials?$top=1", "", 501, "Not implemented"},
 		{"GET", "UserCredentials('There')?$expand=Nope", "", 400, "has no navigation property"},
 		{"GET", "UserCredentials('There')?$select=Nope", "", 400, "has no property"},
-		{"GET", "UserCredentials('There')/User", "", 404, "Could not find the resource"},
+		{"GET", "UserCredentials('There')/User", "", 501, "single properties, such as User"},
+		{"GET", "UserCredentials('There')/Nope", "", 404, "Could not find the resource"},
+		{"GET", "UserCredentials('Nope')/User", "", 404, "Requested entity could not be found"},
 		{"GET", "UserCredentials/Nope", "", 404, "Could not find the resource"},
 		{"DELETE", "UserCredentials", "", 405, "not allowed"},
 		{"POST", "UserCredentials/$count", "", 405, "not allowed"},
@@ -178,7 +180,7 @@ func TestKeystoreHoldsRealCertificates(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]int{
-		"KeystoreEntries('6D79')": 404, "KeystoreEntries('sandbox_ca')": 404, "KeystoreEntries(Hexalias='x',Alias='y')": 404, "KeystoreEntries/Nope": 404,
+		"KeystoreEntries('6D79')": 404, "KeystoreEntries('sandbox_ca')": 404, "KeystoreEntries(Hexalias='x',Alias='y')": 400, "KeystoreEntries/Nope": 404,
 		"KeystoreEntries?$format=json": 400, "KeystoreEntries?$filter=KeySize+ge+256+and+ValidNotAfter+gt+datetime'2020-01-01T00:00:00'": 200,
 	} {
 		if a := tn.odata("GET", path, "", "api"); a.StatusCode != want {

@@ -66,10 +66,12 @@ type API struct {
 // set is an entity set, or a resource that stands in the same place.
 type set struct {
 	name string
+	// key is the property that the only key of its rows stands for, ('F') or
+	// (Id='F'); empty: serve reads the keys.
+	key string
 	// read is the role that GET wants, edit the one of everything else.
 	read, edit string
-	// serve answers; nil: the platform has the set, the sandbox not yet.
-	serve func(c *call)
+	serve      func(c *call)
 }
 
 // New makes the API with the package of the built-in flows in it.
@@ -82,31 +84,26 @@ func New(o Options) *API {
 		a.design(f)
 	}
 	a.sets = []set{
-		{"$batch", packagesRead, packagesRead, nil},
-		{"$metadata", packagesRead, packagesRead, nil},
-		{"BuildAndDeployStatus", artifactsDeploy, artifactsDeploy, a.serveTask},
-		{"CustomTagConfigurations", packagesRead, packagesEdit, nil},
-		{"DeployIntegrationDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(integrationFlows())},
-		{"DeployMessageMappingDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(messageMappings())},
-		{"DeployScriptCollectionDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(scriptCollections())},
-		{"DeployValueMappingDesigntimeArtifact", artifactsDeploy, artifactsDeploy, a.serveDeploy(valueMappings())},
-		{"IntegrationDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(integrationFlows())},
-		{"IntegrationPackages", packagesRead, packagesEdit, a.servePackages},
-		{"IntegrationRuntimeArtifacts", monitoringRead, artifactsDeploy, a.serveRuntimeArtifacts},
-		{"KeystoreEntries", monitoringRead, materialEdit, a.serveKeystore},
-		{"MessageMappingDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(messageMappings())},
-		{"MessageProcessingLogAdapterAttributes", monitoringRead, monitoringRead, a.logPart(a.adapterAttributes, true)},
-		{"MessageProcessingLogAttachments", payloadsRead, payloadsRead, a.logPart(a.attachments, false)},
-		{"MessageProcessingLogCustomHeaderProperties", monitoringRead, monitoringRead, a.logPart(a.customHeaders, true)},
-		{"MessageProcessingLogErrorInformations", monitoringRead, monitoringRead, a.logPart(a.logError, false)},
-		{"MessageProcessingLogRuns", monitoringRead, monitoringRead, a.logPart(a.runs, false)},
-		{"MessageProcessingLogs", monitoringRead, monitoringRead, a.serveLogs},
-		{"OAuth2ClientCredentials", credentialsRead, credentialsEdit, nil},
-		{"ScriptCollectionDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(scriptCollections())},
-		{"ServiceEndpoints", monitoringRead, monitoringRead, a.serveEndpoints},
-		{"UserCredentials", credentialsRead, credentialsEdit, a.serveCredentials},
-		{"ValidateIntegrationDesigntimeArtifact", packagesEdit, packagesEdit, nil},
-		{"ValueMappingDesigntimeArtifacts", packagesRead, packagesEdit, a.serveArtifacts(valueMappings())},
+		{"BuildAndDeployStatus", "TaskId", artifactsDeploy, artifactsDeploy, a.serveTask},
+		{"DeployIntegrationDesigntimeArtifact", "", artifactsDeploy, artifactsDeploy, a.serveDeploy(integrationFlows())},
+		{"DeployMessageMappingDesigntimeArtifact", "", artifactsDeploy, artifactsDeploy, a.serveDeploy(messageMappings())},
+		{"DeployScriptCollectionDesigntimeArtifact", "", artifactsDeploy, artifactsDeploy, a.serveDeploy(scriptCollections())},
+		{"DeployValueMappingDesigntimeArtifact", "", artifactsDeploy, artifactsDeploy, a.serveDeploy(valueMappings())},
+		{"IntegrationDesigntimeArtifacts", "", packagesRead, packagesEdit, a.serveArtifacts(integrationFlows())},
+		{"IntegrationPackages", "Id", packagesRead, packagesEdit, a.servePackages},
+		{"IntegrationRuntimeArtifacts", "Id", monitoringRead, artifactsDeploy, a.serveRuntimeArtifacts},
+		{"KeystoreEntries", "Hexalias", monitoringRead, materialEdit, a.serveKeystore},
+		{"MessageMappingDesigntimeArtifacts", "", packagesRead, packagesEdit, a.serveArtifacts(messageMappings())},
+		{"MessageProcessingLogAdapterAttributes", "Id", monitoringRead, monitoringRead, a.logPart(a.adapterAttributes, true)},
+		{"MessageProcessingLogAttachments", "Id", payloadsRead, payloadsRead, a.logPart(a.attachments, false)},
+		{"MessageProcessingLogCustomHeaderProperties", "Id", monitoringRead, monitoringRead, a.logPart(a.customHeaders, true)},
+		{"MessageProcessingLogErrorInformations", "MessageGuid", monitoringRead, monitoringRead, a.logPart(a.logError, false)},
+		{"MessageProcessingLogRuns", "Id", monitoringRead, monitoringRead, a.logPart(a.runs, false)},
+		{"MessageProcessingLogs", "MessageGuid", monitoringRead, monitoringRead, a.serveLogs},
+		{"ScriptCollectionDesigntimeArtifacts", "", packagesRead, packagesEdit, a.serveArtifacts(scriptCollections())},
+		{"ServiceEndpoints", "Id", monitoringRead, monitoringRead, a.serveEndpoints},
+		{"UserCredentials", "Name", credentialsRead, credentialsEdit, a.serveCredentials},
+		{"ValueMappingDesigntimeArtifacts", "", packagesRead, packagesEdit, a.serveArtifacts(valueMappings())},
 	}
 	return a
 }
@@ -118,6 +115,7 @@ type call struct {
 	out    *odata.Writer
 	caller *token.Caller
 	path   []odata.Segment
+	values url.Values
 	query  odata.Query
 }
 
@@ -163,7 +161,7 @@ func (a *API) services(c *call) {
 	}
 	var names []string
 	for _, s := range a.sets {
-		if s.serve != nil && !strings.HasPrefix(s.name, "Deploy") { // those are function imports
+		if !strings.HasPrefix(s.name, "Deploy") { // those are function imports
 			names = append(names, s.name)
 		}
 	}
@@ -179,7 +177,11 @@ func (a *API) dispatch(c *call, path string) {
 	}
 	name := c.path[0].Name
 	at := slices.IndexFunc(a.sets, func(s set) bool { return s.name == name })
-	if at < 0 {
+	switch {
+	case at < 0 && slices.Contains(unbuiltSets(), name):
+		c.unbuilt(name)
+		return
+	case at < 0:
 		c.fail(odata.Errorf(http.StatusNotFound, "Could not find an entity set or function import for '%s'.", name))
 		return
 	}
@@ -189,15 +191,37 @@ func (a *API) dispatch(c *call, path string) {
 		c.fail(odata.Errorf(http.StatusForbidden, "The role %s is required.", role))
 		return
 	}
-	if s.serve == nil {
-		c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have %s yet.", name))
-		return
-	}
-	if c.query, err = odata.ParseQuery(c.r.URL.Query()); err != nil {
+	if err := c.read(s); err != nil {
 		c.fail(err)
 		return
 	}
 	s.serve(c)
+}
+
+// read reads the query, and the key in the address.
+func (c *call) read(s set) *odata.Error {
+	var err *odata.Error
+	if c.values, err = odata.Values(c.r.URL.RawQuery); err != nil {
+		return err
+	}
+	if c.query, err = odata.ParseQuery(c.values); err != nil {
+		return err
+	}
+	switch {
+	case c.query.Format != "" && s.name == "KeystoreEntries": // wire/sap.md 6.1
+		return odata.Errorf(http.StatusBadRequest, "the query option $format is not supported for %s; use the header Accept: application/json", s.name)
+	case c.query.Format != "":
+		c.out.JSON = c.query.Format == "json"
+	}
+	if s.key == "" || c.path[0].Keys == nil {
+		return nil
+	}
+	key, ok := c.path[0].Key(s.key)
+	if !ok {
+		return odata.Errorf(http.StatusBadRequest, "%s: want one key, %s", s.name, s.key)
+	}
+	c.path[0].Keys = map[string]string{"": key}
+	return nil
 }
 
 // role gives what a request to the set wants; parameters have a role of their
@@ -224,9 +248,9 @@ func (c *call) allow(methods ...string) bool {
 	return false
 }
 
-// list answers with the rows the query asks for.
-func (c *call) list(name string, rows []*odata.Entity) {
-	page, err := c.query.Apply(rows)
+// list answers with the rows the query asks for; shape is what they are like.
+func (c *call) list(name string, shape *odata.Entity, rows []*odata.Entity) {
+	page, err := c.query.Apply(shape, rows)
 	if err != nil {
 		c.fail(err)
 		return
@@ -234,12 +258,25 @@ func (c *call) list(name string, rows []*odata.Entity) {
 	c.out.List(c.w, name, page, c.query, &url.URL{RawQuery: c.r.URL.RawQuery})
 }
 
+// listOrCount answers a set that was asked for without a key: with its rows,
+// or with how many there are.
+func (c *call) listOrCount(shape *odata.Entity, rows []*odata.Entity) {
+	switch {
+	case len(c.path) == 1:
+		c.list(c.path[0].Name, shape, rows)
+	case isCount(c.path[1:]):
+		count(c, shape, rows)
+	default:
+		c.nowhere()
+	}
+}
+
 // related answers with the rows of a navigation property, on which the
 // platform ignores $skip without a word (wire/sap.md 6.6).
-func (c *call) related(rows []*odata.Entity) {
+func (c *call) related(shape *odata.Entity, rows []*odata.Entity) {
 	c.query.Skip = 0
 	name := strings.TrimPrefix(c.r.URL.EscapedPath(), Root+"/")
-	c.list(name, rows)
+	c.list(name, shape, rows)
 }
 
 // missing is the error about an entity that is not there.
@@ -251,8 +288,21 @@ func (c *call) unknown(what, id string) {
 	c.fail(missing(what, id))
 }
 
+// nowhere answers that there is nothing at the address, or that the platform
+// has something there.
 func (c *call) nowhere() {
+	for _, step := range c.path[1:] {
+		if slices.Contains(unbuiltSteps(), step.Name) {
+			c.unbuilt(step.Name + " of " + c.path[0].Name)
+			return
+		}
+	}
 	c.fail(odata.Errorf(http.StatusNotFound, "Could not find the resource '%s'.", strings.TrimPrefix(c.r.URL.Path, Root+"/")))
+}
+
+// unbuilt answers for what the platform has and the sandbox has not.
+func (c *call) unbuilt(what string) {
+	c.fail(odata.Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have %s.", what))
 }
 
 // value answers with something that is no entity.

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"iflowtest/internal/sandbox/bundle"
@@ -23,6 +22,8 @@ func (a *API) serveArtifacts(kind artifactKind) func(c *call) {
 		switch {
 		case c.path[0].Keys == nil && len(c.path) == 1:
 			a.artifactSet(c, kind)
+		case c.path[0].Keys == nil && isCount(c.path[1:]):
+			c.unbuilt("$count of " + kind.set + ", only that of IntegrationPackages('ID')/" + kind.set)
 		case c.path[0].Keys == nil:
 			c.nowhere()
 		default:
@@ -64,7 +65,7 @@ func (a *API) oneArtifact(c *call, kind artifactKind) {
 	}
 	switch c.r.Method {
 	case http.MethodGet:
-		c.out.Entity(c.w, http.StatusOK, x.entity(), c.query)
+		c.one(x.entity())
 	case http.MethodPut:
 		a.updateArtifact(c, x)
 	case http.MethodDelete:
@@ -82,39 +83,18 @@ func (a *API) belowArtifact(c *call, x *artifact) {
 		a.configure(c, x)
 		return
 	}
+	if c.r.Method != http.MethodGet && x.entity().Has(name) {
+		c.unbuilt(c.r.Method + " of " + name)
+		return
+	}
 	if !c.allow(http.MethodGet) {
 		return
 	}
-	rows := map[string]func() []*odata.Entity{"Resources": x.resources}
-	if x.kind.configurable() {
-		rows["Configurations"] = x.configurations
-	}
-	list, isList := rows[name]
-	switch {
-	case name == "$value" && len(c.path) == 2:
+	if name == "$value" && len(c.path) == 2 {
 		c.download(x)
-	case !isList:
-		c.nowhere()
-	case len(c.path) == 3 && c.path[2].Name == "$count" && c.path[1].Keys == nil:
-		c.value("text/plain;charset=utf-8", []byte(strconv.Itoa(len(list()))))
-	case len(c.path) == 2 && c.path[1].Keys == nil:
-		c.related(list())
-	case len(c.path) == 2:
-		c.oneOf(list())
-	default:
-		c.nowhere()
-	}
-}
-
-// oneOf answers with the row of a navigation list whose key was asked for.
-func (c *call) oneOf(rows []*odata.Entity) {
-	key, _ := c.path[1].Key()
-	at := slices.IndexFunc(rows, func(e *odata.Entity) bool { return e.Key == odata.Key(key) })
-	if at < 0 {
-		c.fail(missing(c.path[1].Name, key))
 		return
 	}
-	c.out.Entity(c.w, http.StatusOK, rows[at], c.query)
+	c.navigate(x.entity(), c.path[1:])
 }
 
 // download answers with the zip.
@@ -172,7 +152,7 @@ func (a *API) createArtifact(c *call, kind artifactKind) {
 		return
 	}
 	e := x.entity()
-	c.w.Header().Set("Location", c.out.Root+"/"+kind.set+"("+e.Key+")")
+	c.w.Header().Set("Location", c.out.URI(e))
 	c.out.Entity(c.w, http.StatusCreated, e, odata.Query{})
 }
 
@@ -267,7 +247,7 @@ func (a *API) configure(c *call, x *artifact) {
 	if !c.allow(http.MethodPut) {
 		return
 	}
-	key, ok := c.path[2].Key()
+	key, ok := c.path[2].Key("ParameterKey")
 	if !ok {
 		c.nowhere()
 		return

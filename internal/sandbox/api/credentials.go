@@ -124,15 +124,27 @@ func (a *API) Credentials() []string {
 
 // serveCredentials answers UserCredentials.
 func (a *API) serveCredentials(c *call) {
-	name, one := c.path[0].Key()
+	name, _ := c.path[0].Key("")
 	switch {
 	case c.path[0].Keys == nil:
 		a.credentialSet(c)
-	case !one || len(c.path) > 1:
-		c.nowhere()
+	case len(c.path) > 1:
+		if c.allow(http.MethodGet) {
+			a.belowCredential(c, name)
+		}
 	default:
 		a.oneCredential(c, name)
 	}
+}
+
+// belowCredential answers that there is nothing below a credential, or none.
+func (a *API) belowCredential(c *call, name string) {
+	u, ok := a.credentials.get(name)
+	if !ok {
+		c.unknown("User Credentials", name)
+		return
+	}
+	c.navigate(u.entity(), c.path[1:])
 }
 
 func (a *API) credentialSet(c *call) {
@@ -153,11 +165,7 @@ func (a *API) credentialSet(c *call) {
 	for _, u := range a.credentials.all() {
 		rows = append(rows, u.entity())
 	}
-	if len(c.path) > 1 {
-		count(c, rows)
-		return
-	}
-	c.list("UserCredentials", rows)
+	c.listOrCount((&userCredential{}).entity(), rows)
 }
 
 func (a *API) createCredential(c *call) {
@@ -172,7 +180,7 @@ func (a *API) createCredential(c *call) {
 		http.Error(c.w, fmt.Sprintf("User Credentials with Name '%s' already exists.", u.Name), http.StatusInternalServerError)
 		return
 	}
-	c.w.Header().Set("Location", c.out.Root+"/UserCredentials('"+u.Name+"')")
+	c.w.Header().Set("Location", c.out.URI(u.entity()))
 	c.out.Entity(c.w, http.StatusCreated, u.entity(), odata.Query{})
 }
 

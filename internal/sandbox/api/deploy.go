@@ -92,12 +92,12 @@ func (a *API) serveDeploy(kind artifactKind) func(c *call) {
 			c.nowhere()
 			return
 		}
-		id, err := parameter(c.r.URL.Query(), "Id")
+		id, err := parameter(c.values, "Id")
 		if err != nil {
 			c.fail(err)
 			return
 		}
-		version, err := parameter(c.r.URL.Query(), "Version")
+		version, err := parameter(c.values, "Version")
 		if err != nil {
 			c.fail(err)
 			return
@@ -184,8 +184,8 @@ func (a *API) serveTask(c *call) {
 	if !c.allow(http.MethodGet) {
 		return
 	}
-	id, ok := c.path[0].Keys["TaskId"]
-	if !ok || len(c.path[0].Keys) != 1 || len(c.path) != 1 {
+	id, ok := c.path[0].Key("")
+	if !ok || len(c.path) != 1 {
 		c.nowhere()
 		return
 	}
@@ -194,8 +194,8 @@ func (a *API) serveTask(c *call) {
 		c.unknown("Build And Deploy Status", id)
 		return
 	}
-	c.out.Entity(c.w, http.StatusOK, &odata.Entity{
+	c.one(&odata.Entity{
 		Set: "BuildAndDeployStatus", Type: "BuildAndDeployStatus", Key: "TaskId=" + odata.Key(id),
 		Properties: []odata.Property{{Name: "TaskId", Value: id}, {Name: "Status", Value: t.status(time.Now())}},
-	}, c.query)
+	})
 }

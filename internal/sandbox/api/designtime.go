@@ -41,6 +41,11 @@ func valueMappings() artifactKind {
 	return artifactKind{"ValueMappingDesigntimeArtifacts", "ValueMappingDesigntimeArtifact", "VALUE_MAPPING", "ValueMapping", "Value mapping"}
 }
 
+// kinds gives the kinds of design-time artifacts.
+func kinds() []artifactKind {
+	return []artifactKind{integrationFlows(), messageMappings(), scriptCollections(), valueMappings()}
+}
+
 // configurable reports whether artifacts of the kind have externalized
 // parameters.
 func (k artifactKind) configurable() bool { return k.runtime == iflow.TypeFlow }
@@ -116,9 +121,9 @@ func (x *artifact) entity() *odata.Entity {
 		},
 	}
 	if x.kind.configurable() {
-		e.Properties = append(e.Properties, odata.Property{Name: "Configurations", Value: odata.Link{Rows: x.configurations}})
+		e.Properties = append(e.Properties, odata.Property{Name: "Configurations", Value: odata.Link{Rows: x.configurations, Like: func() *odata.Entity { return x.configuration(bundle.Parameter{}, "") }}})
 	}
-	e.Properties = append(e.Properties, odata.Property{Name: "Resources", Value: odata.Link{Rows: x.resources}})
+	e.Properties = append(e.Properties, odata.Property{Name: "Resources", Value: odata.Link{Rows: x.resources, Like: func() *odata.Entity { return x.resource(bundle.Resource{}) }}})
 	return e
 }
 
@@ -127,28 +132,44 @@ func (x *artifact) configurations() []*odata.Entity {
 	var rows []*odata.Entity
 	values := x.values()
 	for _, p := range x.load().bundle.Parameters {
-		rows = append(rows, &odata.Entity{
-			Set: "Configurations", Type: "Configuration", Key: odata.Key(p.Key),
-			Properties: []odata.Property{
-				{Name: "ParameterKey", Value: p.Key}, {Name: "ParameterValue", Value: values[p.Key]}, {Name: "DataType", Value: p.Type},
-			},
-		})
+		rows = append(rows, x.configuration(p, values[p.Key]))
 	}
 	return rows
+}
+
+func (x *artifact) configuration(p bundle.Parameter, value string) *odata.Entity {
+	return x.part(&odata.Entity{
+		Set: "Configurations", Type: "Configuration", Key: odata.Key(p.Key),
+		Properties: []odata.Property{
+			{Name: "ParameterKey", Value: p.Key}, {Name: "ParameterValue", Value: value}, {Name: "DataType", Value: p.Type},
+		},
+	})
 }
 
 // resources gives the rows of the files the artifact refers to.
 func (x *artifact) resources() []*odata.Entity {
 	var rows []*odata.Entity
 	for _, r := range x.load().bundle.Resources {
-		rows = append(rows, &odata.Entity{
-			Set: "Resources", Type: "Resource", Key: "Name=" + odata.Key(r.Name) + ",ResourceType=" + odata.Key(r.Type),
-			Properties: []odata.Property{
-				{Name: "Name", Value: r.Name}, {Name: "ResourceType", Value: r.Type}, {Name: "ReferencedResourceType", Value: nil},
-			},
-		})
+		rows = append(rows, x.resource(r))
 	}
 	return rows
+}
+
+func (x *artifact) resource(r bundle.Resource) *odata.Entity {
+	return x.part(&odata.Entity{
+		Set: "Resources", Type: "Resource",
+		Key: odata.Keys(odata.KeyPart{Name: "Name", Value: r.Name}, odata.KeyPart{Name: "ResourceType", Value: r.Type}),
+		Properties: []odata.Property{
+			{Name: "Name", Value: r.Name}, {Name: "ResourceType", Value: r.Type}, {Name: "ReferencedResourceType", Value: nil},
+		},
+	})
+}
+
+// part gives the row of something in the artifact its address, which is below
+// that of the artifact.
+func (x *artifact) part(e *odata.Entity) *odata.Entity {
+	e.Path = odata.Address(x.kind.set, x.key()) + "/" + odata.Address(e.Set, e.Key)
+	return e
 }
 
 // artifacts is the design-time artifacts of the tenant: an ID is there once,

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"iflowtest/internal/sandbox/iflow"
@@ -15,37 +16,18 @@ func (a *API) serveEndpoints(c *call) {
 		return
 	}
 	rows := a.endpoints()
-	if len(c.path) == 1 && c.path[0].Keys == nil {
-		c.list("ServiceEndpoints", rows)
+	if c.path[0].Keys == nil {
+		c.listOrCount(a.endpoint(iflow.Deployment{}, iflow.Flow{Endpoint: "/http/"}), rows)
 		return
 	}
-	id, one := c.path[0].Key()
-	if !one {
-		c.nowhere()
-		return
-	}
+	id, _ := c.path[0].Key("")
 	for _, row := range rows {
 		if row.Key == odata.Key(id) {
-			c.endpoint(row)
+			c.navigate(row, c.path[1:])
 			return
 		}
 	}
 	c.unknown("Service Endpoint", id)
-}
-
-// endpoint answers for one endpoint and what it leads to.
-func (c *call) endpoint(row *odata.Entity) {
-	if len(c.path) == 1 {
-		c.out.Entity(c.w, http.StatusOK, row, c.query)
-		return
-	}
-	for _, p := range row.Properties {
-		if link, ok := p.Value.(odata.Link); ok && len(c.path) == 2 && p.Name == c.path[1].Name && c.path[1].Keys == nil {
-			c.related(link.Rows())
-			return
-		}
-	}
-	c.nowhere()
 }
 
 func (a *API) endpoints() []*odata.Entity {
@@ -62,29 +44,37 @@ func (a *API) endpoints() []*odata.Entity {
 	return rows
 }
 
+// endpointID gives the ID of an endpoint: the flow, and the address without
+// its prefix.
+func endpointID(d iflow.Deployment, f iflow.Flow) string {
+	return d.ID + "$endpointAddress=" + strings.TrimPrefix(strings.TrimPrefix(f.Endpoint, "/http/"), "/cxf/")
+}
+
 func (a *API) endpoint(d iflow.Deployment, f iflow.Flow) *odata.Entity {
-	address, protocol := f.Endpoint[len("/http/"):], "REST"
-	if f.Endpoint[:len("/cxf/")] == "/cxf/" {
-		address, protocol = f.Endpoint[len("/cxf/"):], "SOAP"
+	id, protocol := endpointID(d, f), "REST"
+	if strings.HasPrefix(f.Endpoint, "/cxf/") {
+		protocol = "SOAP"
 	}
-	id := d.ID + "$endpointAddress=" + address
 	return &odata.Entity{
 		Set: "ServiceEndpoints", Type: "ServiceEndpoint", Key: odata.Key(id),
 		Properties: []odata.Property{
 			{Name: "Name", Value: d.ID}, {Name: "Id", Value: id}, {Name: "Title", Value: d.Name}, {Name: "Version", Value: d.Version},
 			{Name: "Summary", Value: ""}, {Name: "Description", Value: ""}, {Name: "LastUpdated", Value: d.Deployed}, {Name: "Protocol", Value: protocol},
-			{Name: "EntryPoints", Value: odata.Link{Rows: func() []*odata.Entity { return a.entryPoints(d, f) }}},
+			{Name: "EntryPoints", Value: odata.Link{
+				Rows: func() []*odata.Entity { return []*odata.Entity{a.entryPoint(d, f)} }, Like: func() *odata.Entity { return a.entryPoint(d, f) },
+			}},
 			{Name: "ApiDefinitions", Value: odata.Link{Rows: func() []*odata.Entity { return nil }}},
 		},
 	}
 }
 
-func (a *API) entryPoints(d iflow.Deployment, f iflow.Flow) []*odata.Entity {
+func (a *API) entryPoint(d iflow.Deployment, f iflow.Flow) *odata.Entity {
 	address := a.o.Runtime() + f.Endpoint
-	return []*odata.Entity{{
+	return &odata.Entity{
 		Set: "EntryPoints", Type: "EntryPoint", Key: odata.Key(address),
+		Path: odata.Address("ServiceEndpoints", odata.Key(endpointID(d, f))) + "/" + odata.Address("EntryPoints", odata.Key(address)),
 		Properties: []odata.Property{
 			{Name: "Name", Value: d.ID}, {Name: "Url", Value: address}, {Name: "Type", Value: "PROD"}, {Name: "AdditionalInformation", Value: ""},
 		},
-	}}
+	}
 }

@@ -97,7 +97,7 @@ func (a *API) serveKeystore(c *call) {
 		return
 	}
 	var rows []*odata.Entity
-	alias, one := c.path[0].Key()
+	alias, one := c.path[0].Key("")
 	for _, e := range entries {
 		row := e.entity(now)
 		if one && row.Key == odata.Key(strings.ToUpper(alias)) {
@@ -106,16 +106,11 @@ func (a *API) serveKeystore(c *call) {
 		}
 		rows = append(rows, row)
 	}
-	switch {
-	case c.path[0].Keys != nil:
+	if one {
 		c.unknown("KeystoreEntry", alias)
-	case len(c.path) == 1:
-		c.list("KeystoreEntries", rows)
-	case isCount(c.path[1:]):
-		count(c, rows)
-	default:
-		c.nowhere()
+		return
 	}
+	c.listOrCount(entries[0].entity(now), rows)
 }
 
 func (e *keystoreEntry) entity(now time.Time) *odata.Entity {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/odata"
@@ -20,9 +21,6 @@ type logRow struct {
 	a *API
 	l *messagelog.Log
 }
-
-// EntityType implements odata.Row.
-func (r *logRow) EntityType() string { return "MessageProcessingLog" }
 
 // Property implements odata.Row: at once for what clients search by.
 func (r *logRow) Property(path string) (any, bool) {
@@ -69,7 +67,7 @@ func (a *API) log(l *messagelog.Log) *odata.Entity {
 			{Name: "ApplicationMessageType", Value: nil}, {Name: "LogStart", Value: l.Start}, {Name: "LogEnd", Value: logEnd(l)},
 			{Name: "Sender", Value: nil}, {Name: "Receiver", Value: nil},
 			{Name: "IntegrationFlowName", Value: l.Flow}, {Name: "Status", Value: l.Status},
-			{Name: "AlternateWebLink", Value: a.o.Origin() + "/shell/monitoring/Messages/" + url.PathEscape(`{"identifier":"`+l.ID+`"}`)},
+			{Name: "AlternateWebLink", Value: a.o.Origin() + "/shell/monitoring/Messages/" + url.QueryEscape(`{"identifier":"`+l.ID+`"}`)},
 			{Name: "IntegrationArtifact", Value: a.artifactOf(l)},
 			{Name: "LogLevel", Value: "INFO"}, {Name: "CustomStatus", Value: l.Status}, {Name: "ArchivingStatus", Value: "NOT_RELEVANT"},
 			{Name: "ArchivingSenderChannelMessages", Value: false}, {Name: "ArchivingReceiverChannelMessages", Value: false},
@@ -128,9 +126,6 @@ type logPart struct {
 	content []byte
 }
 
-// EntityType implements odata.Row.
-func (p *logPart) EntityType() string { return p.kind }
-
 // Property implements odata.Row: at once for what clients search by.
 func (p *logPart) Property(path string) (any, bool) {
 	switch {
@@ -159,13 +154,32 @@ func (p *logPart) entity() *odata.Entity {
 
 // entities gives the link from a log to parts of it.
 func entities(rowsOf func(*messagelog.Log) []*logPart, l *messagelog.Log) odata.Link {
-	return odata.Link{Rows: func() []*odata.Entity {
-		var rows []*odata.Entity
-		for _, row := range rowsOf(l) {
-			rows = append(rows, row.entity())
-		}
-		return rows
+	return odata.Link{
+		Rows: func() []*odata.Entity {
+			var rows []*odata.Entity
+			for _, row := range rowsOf(l) {
+				rows = append(rows, row.entity())
+			}
+			return rows
+		},
+		Like: func() *odata.Entity { return like(rowsOf) },
+	}
+}
+
+// sampleLog gives a log that has everything a log may have.
+func sampleLog() *messagelog.Log {
+	return &messagelog.Log{Outcome: messagelog.Outcome{
+		End: time.Unix(0, 0), Error: "e", Headers: []messagelog.Property{{}}, Adapter: []messagelog.Property{{}},
+		Attachments: []messagelog.Attachment{{}},
 	}}
+}
+
+// logShape gives what logs are like.
+func (a *API) logShape() *odata.Entity { return a.log(sampleLog()) }
+
+// like gives what parts of logs are like.
+func like(rowsOf func(*messagelog.Log) []*logPart) *odata.Entity {
+	return rowsOf(sampleLog())[0].entity()
 }
 
 // attachmentPrefix is what the ID of an attachment begins with.

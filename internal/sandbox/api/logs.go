@@ -17,7 +17,7 @@ func (a *API) serveLogs(c *call) {
 		a.logSet(c)
 		return
 	}
-	id, _ := c.path[0].Key()
+	id, _ := c.path[0].Key("")
 	l, ok := a.o.Logs.Get(id, a.o.Faults.Now())
 	if !ok {
 		c.unknown("MessageProcessingLog", id)
@@ -54,9 +54,9 @@ func (a *API) logSet(c *call) {
 	}
 	switch {
 	case len(c.path) == 1:
-		shown(c, "MessageProcessingLogs", rows, func(r *logRow) *odata.Entity { return a.log(r.l) })
+		shown(c, "MessageProcessingLogs", a.logShape(), rows, func(r *logRow) *odata.Entity { return a.log(r.l) })
 	case isCount(c.path[1:]):
-		count(c, rows)
+		count(c, a.logShape(), rows)
 	default:
 		c.nowhere()
 	}
@@ -67,11 +67,10 @@ func (a *API) logSet(c *call) {
 const headerFilter = "filterCustomHeaderProperties"
 
 func headersWanted(c *call) ([]odata.Named, *odata.Error) {
-	values := c.r.URL.Query()
-	if !values.Has(headerFilter) {
+	if !c.values.Has(headerFilter) {
 		return nil, nil
 	}
-	return odata.ParseNamed(headerFilter, values.Get(headerFilter))
+	return odata.ParseNamed(headerFilter, c.values.Get(headerFilter))
 }
 
 // holdsAll reports whether the log has every one of the custom headers.
@@ -100,7 +99,7 @@ func (a *API) logPart(rowsOf func(l *messagelog.Log) []*logPart, all bool) func(
 			a.logParts(c, rowsOf)
 			return
 		}
-		id, _ := set.Key()
+		id, _ := set.Key("")
 		if l, ok := a.o.Logs.Get(logOf(id), a.o.Faults.Now()); ok {
 			for _, row := range rowsOf(&l) {
 				if row.id == id {
@@ -121,9 +120,9 @@ func (a *API) logParts(c *call, rowsOf func(l *messagelog.Log) []*logPart) {
 	}
 	switch {
 	case len(c.path) == 1:
-		shown(c, c.path[0].Name, rows, (*logPart).entity)
+		shown(c, c.path[0].Name, like(rowsOf), rows, (*logPart).entity)
 	case isCount(c.path[1:]):
-		count(c, rows)
+		count(c, like(rowsOf), rows)
 	default:
 		c.nowhere()
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"iflowtest/internal/sandbox/odata"
 )
@@ -30,6 +31,8 @@ func (c *call) navigate(e *odata.Entity, rest []odata.Segment) {
 	}
 	link, ok := e.Link(step.Name)
 	switch {
+	case !ok && e.Has(step.Name):
+		c.unbuilt("the addresses of single properties, such as " + step.Name)
 	case !ok, link.One != nil && step.Keys != nil:
 		c.nowhere()
 	case link.One != nil:
@@ -39,34 +42,54 @@ func (c *call) navigate(e *odata.Entity, rest []odata.Segment) {
 			return
 		}
 		c.navigate(one, rest)
-	case link.Rows != nil:
-		c.among(link.Rows(), step, rest)
 	default:
-		c.among(nil, step, rest)
+		c.among(link, step, rest)
 	}
 }
 
 // among answers with the rows a link leads to, or with one of them.
-func (c *call) among(rows []*odata.Entity, step odata.Segment, rest []odata.Segment) {
+func (c *call) among(link odata.Link, step odata.Segment, rest []odata.Segment) {
+	var rows []*odata.Entity
+	if link.Rows != nil {
+		rows = link.Rows()
+	}
 	if step.Keys == nil {
 		switch {
 		case len(rest) == 0:
-			c.related(rows)
+			c.related(link.Shape(), rows)
 		case isCount(rest):
-			count(c, rows)
+			count(c, link.Shape(), rows)
 		default:
 			c.nowhere()
 		}
 		return
 	}
-	key, ok := step.Key()
 	for _, row := range rows {
-		if ok && row.Key == odata.Key(key) {
+		if named(row, step.Keys) {
 			c.navigate(row, rest)
 			return
 		}
 	}
+	key, _ := step.Key("")
 	c.unknown(step.Name, key)
+}
+
+// named reports whether the keys of an address are those of the row: its only
+// key, or properties by name. The version of an artifact may be "active".
+func named(row *odata.Entity, keys map[string]string) bool {
+	for name, value := range keys {
+		if name == "" {
+			if row.Key != odata.Key(value) {
+				return false
+			}
+			continue
+		}
+		got, ok := row.Property(name)
+		if !ok || got != value && !(name == "Version" && strings.EqualFold(value, "active")) {
+			return false
+		}
+	}
+	return true
 }
 
 // isCount reports whether the rest of a path asks how many there are.
@@ -75,8 +98,8 @@ func isCount(rest []odata.Segment) bool {
 }
 
 // count answers with the number of rows, as text (OData 2.0).
-func count[R odata.Row](c *call, rows []R) {
-	n, err := odata.Matching(&c.query, rows)
+func count[R odata.Row](c *call, shape *odata.Entity, rows []R) {
+	n, err := odata.Matching(&c.query, shape, rows)
 	if err != nil {
 		c.fail(err)
 		return
@@ -86,17 +109,14 @@ func count[R odata.Row](c *call, rows []R) {
 
 // shown answers with the page of the rows that the query asks for; each is
 // made an entity only when it is on it.
-func shown[R odata.Row](c *call, set string, rows []R, entity func(R) *odata.Entity) {
-	kept, page, err := odata.Cut(&c.query, rows)
-	for _, row := range kept {
-		page.Rows = append(page.Rows, entity(row))
-	}
-	if err == nil && len(page.Rows) > 0 {
-		err = c.query.Check(page.Rows[0])
-	}
+func shown[R odata.Row](c *call, set string, shape *odata.Entity, rows []R, entity func(R) *odata.Entity) {
+	kept, page, err := odata.Cut(&c.query, shape, rows)
 	if err != nil {
 		c.fail(err)
 		return
+	}
+	for _, row := range kept {
+		page.Rows = append(page.Rows, entity(row))
 	}
 	c.out.List(c.w, set, page, c.query, c.r.URL)
 }

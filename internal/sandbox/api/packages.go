@@ -136,26 +136,27 @@ func (ps *packages) ids() []string {
 
 // servePackages answers IntegrationPackages and what is below.
 func (a *API) servePackages(c *call) {
-	id, one := c.path[0].Key()
-	switch {
-	case len(c.path) == 1 && c.path[0].Keys == nil:
+	if c.path[0].Keys == nil {
 		a.packageSet(c)
-	case !one:
-		c.nowhere()
-	case len(c.path) == 1:
+		return
+	}
+	id, _ := c.path[0].Key("")
+	if len(c.path) == 1 {
 		a.onePackage(c, id)
-	default:
-		p, ok := a.packages.get(id)
-		if !ok {
-			c.unknown("Integration Package", id)
-			return
-		}
-		a.packageContents(c, p)
+		return
+	}
+	p, ok := a.packages.get(id)
+	if !ok {
+		c.unknown("Integration Package", id)
+		return
+	}
+	if c.allow(http.MethodGet) {
+		c.navigate(a.packageRow(p), c.path[1:])
 	}
 }
 
 func (a *API) packageSet(c *call) {
-	if !c.allow(http.MethodGet, http.MethodPost) {
+	if len(c.path) > 1 && !c.allow(http.MethodGet) || !c.allow(http.MethodGet, http.MethodPost) {
 		return
 	}
 	if c.r.Method == http.MethodPost {
@@ -168,7 +169,7 @@ func (a *API) packageSet(c *call) {
 			rows = append(rows, a.packageRow(p))
 		}
 	}
-	c.list("IntegrationPackages", rows)
+	c.listOrCount(a.packageRow(&integrationPackage{}), rows)
 }
 
 // packageID is what a package may be called: letters and digits.
@@ -191,7 +192,7 @@ func (a *API) createPackage(c *call) {
 		return
 	}
 	e := p.entity()
-	c.w.Header().Set("Location", c.out.Root+"/IntegrationPackages('"+p.ID+"')")
+	c.w.Header().Set("Location", c.out.URI(e))
 	c.out.Entity(c.w, http.StatusCreated, e, odata.Query{})
 }
 
@@ -242,7 +243,7 @@ func (a *API) onePackage(c *call, id string) {
 	}
 	switch c.r.Method {
 	case http.MethodGet:
-		c.out.Entity(c.w, http.StatusOK, a.packageRow(p), c.query)
+		c.one(a.packageRow(p))
 	case http.MethodPut:
 		a.changePackage(c, p)
 	default:
@@ -268,27 +269,20 @@ func (a *API) changePackage(c *call, old *integrationPackage) {
 	c.w.WriteHeader(http.StatusAccepted)
 }
 
-// packageContents answers the navigation lists of a package.
-func (a *API) packageContents(c *call, p *integrationPackage) {
-	if !c.allow(http.MethodGet) {
-		return
-	}
-	for _, property := range a.packageRow(p).Properties {
-		if link, ok := property.Value.(odata.Link); ok && len(c.path) == 2 && property.Name == c.path[1].Name && c.path[1].Keys == nil {
-			c.related(link.Rows())
-			return
-		}
-	}
-	c.nowhere()
-}
-
 // packageRow gives the row of a package with what it leads to.
 func (a *API) packageRow(p *integrationPackage) *odata.Entity {
 	e := p.entity()
 	for i, property := range e.Properties {
-		if _, ok := property.Value.(odata.Link); ok {
-			e.Properties[i].Value = odata.Link{Rows: func() []*odata.Entity { return a.artifactRows(p.ID, property.Name) }}
+		if _, ok := property.Value.(odata.Link); !ok {
+			continue
 		}
+		link := odata.Link{Rows: func() []*odata.Entity { return a.artifactRows(p.ID, property.Name) }}
+		for _, kind := range kinds() {
+			if kind.set == property.Name {
+				link.Like = func() *odata.Entity { return (&artifact{kind: kind}).entity() }
+			}
+		}
+		e.Properties[i].Value = link
 	}
 	return e
 }

@@ -13,15 +13,12 @@ import (
 // serveRuntimeArtifacts answers IntegrationRuntimeArtifacts: what is deployed
 // (wire/sap.md 6.3).
 func (a *API) serveRuntimeArtifacts(c *call) {
-	id, one := c.path[0].Key()
-	switch {
-	case len(c.path) == 1 && c.path[0].Keys == nil:
+	if c.path[0].Keys == nil {
 		a.runtimeArtifacts(c)
-	case !one:
-		c.nowhere()
-	default:
-		a.oneRuntimeArtifact(c, id)
+		return
 	}
+	id, _ := c.path[0].Key("")
+	a.oneRuntimeArtifact(c, id)
 }
 
 func (a *API) runtimeArtifacts(c *call) {
@@ -36,7 +33,7 @@ func (a *API) runtimeArtifacts(c *call) {
 	for _, d := range a.o.Flows.Deployments() {
 		rows = append(rows, runtimeArtifact(d))
 	}
-	c.list("IntegrationRuntimeArtifacts", rows)
+	c.listOrCount(runtimeArtifact(iflow.Deployment{}), rows)
 }
 
 // oneRuntimeArtifact answers for one ID; DELETE takes it away from the
@@ -62,7 +59,7 @@ func (a *API) oneRuntimeArtifact(c *call, id string) {
 		c.unknown("Integration Runtime Artifact", id)
 		return
 	}
-	c.out.Entity(c.w, http.StatusOK, runtimeArtifact(d), c.query)
+	c.one(runtimeArtifact(d))
 }
 
 func runtimeArtifact(d iflow.Deployment) *odata.Entity {
@@ -99,10 +96,11 @@ func (a *API) errorInformation(c *call, id string) {
 		c.value("application/json", errorDocument(d.Error))
 		return
 	}
-	c.out.Entity(c.w, http.StatusOK, &odata.Entity{
+	c.one(&odata.Entity{
 		Set: "RuntimeArtifactErrorInformations", Type: "RuntimeArtifactErrorInformation", Key: odata.Key(d.ID),
+		Path:       odata.Address("IntegrationRuntimeArtifacts", odata.Key(d.ID)) + "/ErrorInformation",
 		Properties: []odata.Property{{Name: "Id", Value: d.ID}},
-	}, c.query)
+	})
 }
 
 // errorDocument is the error information of a runtime artifact, with the

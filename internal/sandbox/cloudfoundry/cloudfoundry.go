@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -119,6 +120,10 @@ func (s *Server) route(pattern string, h handler) {
 		}
 		if err != nil {
 			s.refuse(w, err)
+			return
+		}
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			s.refuse(w, badQuery("the query is not well formed"))
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)

@@ -109,7 +109,7 @@ func TestTypesOfPropertiesAreFiltered(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := Matching(&Query{Filter: f, Top: 0}, []*Entity{media()}); n != want || err != nil {
+		if n, err := Matching(&Query{Filter: f, Top: 0}, media(), []*Entity{media()}); n != want || err != nil {
 			t.Errorf("%s: %d %v, want %d", filter, n, err, want)
 		}
 	}
@@ -127,7 +127,7 @@ func TestCheck(t *testing.T) {
 	} {
 		test.q.Top = -1
 		got := ""
-		if _, err := test.q.Apply([]*Entity{media()}); err != nil {
+		if _, err := test.q.Apply(media(), []*Entity{media()}); err != nil {
 			got = err.Message
 		}
 		if !strings.Contains(got, test.want) || (test.want == "") != (got == "") {

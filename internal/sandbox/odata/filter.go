@@ -2,16 +2,89 @@ package odata
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Filter is a compiled $filter. The nil Filter holds for every row.
+// Filter is a compiled $filter. The nil Filter holds for every row. It judges
+// rows of the type it was checked against, see [Query.CheckRows].
 type Filter struct{ root node }
 
-// node is a part of a filter: it gives nil, string, int64, bool or time.Time.
-type node func(Row) (any, *Error)
+// node is a part of a filter.
+type node struct {
+	// value gives nil, string, int64, bool or time.Time.
+	value func(Row) any
+	// kind tells what it gives for rows that are like the entity, or what is
+	// wrong with it.
+	kind func(shape *Entity) (kind, *Error)
+	// text is what messages call it; constant tells that it says the value.
+	text     string
+	constant bool
+}
+
+// describe names the node for messages.
+func (n node) describe(k kind) string {
+	if n.constant {
+		return n.text
+	}
+	return n.text + " (" + k.String() + ")"
+}
+
+// is wants a kind, which null is as well.
+func (n node) is(shape *Entity, wanted kind, say func(got string) *Error) *Error {
+	k, err := n.kind(shape)
+	if err != nil {
+		return err
+	}
+	if k != wanted && k != null {
+		return say(n.describe(k))
+	}
+	return nil
+}
+
+// kind is what a value is.
+type kind int
+
+const (
+	null kind = iota
+	text
+	whole
+	truth
+	moment
+)
+
+// String is for messages.
+func (k kind) String() string {
+	return [...]string{"null", "a text", "a number", "true or false", "a point in time"}[k]
+}
+
+// kindOf gives the kind of a value of an entity that stands for others: what is
+// null there is a text; false: it is nothing that can be compared.
+func kindOf(v any) (kind, bool) {
+	switch v.(type) {
+	case nil, string:
+		return text, true
+	case int, int64:
+		return whole, true
+	case bool:
+		return truth, true
+	case time.Time, Offset:
+		return moment, true
+	}
+	return null, false
+}
+
+// kind gives the kind of the property of a path; false: there is none that can
+// be compared.
+func (e *Entity) kind(path string) (kind, bool) {
+	v, ok := e.get(path)
+	if !ok {
+		return null, false
+	}
+	return kindOf(v)
+}
 
 // maxDepth bounds the nesting of a filter.
 const maxDepth = 64
@@ -34,19 +107,21 @@ func ParseFilter(text string) (*Filter, *Error) {
 	return &Filter{root}, nil
 }
 
-func (f *Filter) holds(row Row) (bool, *Error) {
+// holds judges a row.
+func (f *Filter) holds(row Row) bool {
+	return f == nil || f.root.value(row) == true
+}
+
+// check tells what is wrong with the filter for rows that are like the entity.
+func (f *Filter) check(shape *Entity) *Error {
 	if f == nil {
-		return true, nil
+		return nil
 	}
-	v, err := f.root(row)
-	if err != nil {
-		return false, err
+	k, err := f.root.kind(shape)
+	if err == nil && k != truth {
+		err = Errorf(http.StatusBadRequest, "$filter: want a condition, got %s", f.root.describe(k))
 	}
-	b, ok := v.(bool)
-	if !ok {
-		return false, Errorf(http.StatusBadRequest, "$filter: want a condition, got %s", describe(v))
-	}
-	return b, nil
+	return err
 }
 
 // Named is a name and the value that belongs to it.
@@ -122,25 +197,30 @@ func (p *filterParser) chain(joint string, stop bool, operand func() (node, *Err
 		p.advance()
 		next, err := operand()
 		if err != nil {
-			return nil, err
+			return node{}, err
 		}
 		all = append(all, next)
 	}
-	return func(row Row) (any, *Error) {
-		for _, n := range all {
-			v, err := n(row)
-			if err != nil {
-				return nil, err
+	return node{
+		text: "a condition with " + joint,
+		value: func(row Row) any {
+			for _, n := range all {
+				if (n.value(row) == true) == stop {
+					return stop
+				}
 			}
-			b, ok := v.(bool)
-			if !ok {
-				return nil, Errorf(http.StatusBadRequest, "$filter: want a condition beside %s, got %s", joint, describe(v))
+			return !stop
+		},
+		kind: func(shape *Entity) (kind, *Error) {
+			for _, n := range all {
+				if err := n.is(shape, truth, func(got string) *Error {
+					return Errorf(http.StatusBadRequest, "$filter: want a condition beside %s, got %s", joint, got)
+				}); err != nil {
+					return null, err
+				}
 			}
-			if b == stop {
-				return stop, nil
-			}
-		}
-		return !stop, nil
+			return truth, nil
+		},
 	}, nil
 }
 
@@ -149,31 +229,32 @@ func (p *filterParser) not() (node, *Error) {
 		return p.comparison()
 	}
 	if p.depth++; p.depth > maxDepth {
-		return nil, Errorf(http.StatusBadRequest, "$filter: nested deeper than %d", maxDepth)
+		return node{}, Errorf(http.StatusBadRequest, "$filter: nested deeper than %d", maxDepth)
 	}
 	defer func() { p.depth-- }()
 	p.advance()
 	inner, err := p.not()
 	if err != nil {
-		return nil, err
+		return node{}, err
 	}
-	return func(row Row) (any, *Error) {
-		v, err := inner(row)
-		if err != nil {
-			return nil, err
-		}
-		b, ok := v.(bool)
-		if !ok {
-			return nil, Errorf(http.StatusBadRequest, "$filter: want a condition behind not, got %s", describe(v))
-		}
-		return !b, nil
+	return node{
+		text:  "a condition with not",
+		value: func(row Row) any { return inner.value(row) != true },
+		kind: func(shape *Entity) (kind, *Error) {
+			return truth, inner.is(shape, truth, func(got string) *Error {
+				return Errorf(http.StatusBadRequest, "$filter: want a condition behind not, got %s", got)
+			})
+		},
 	}, nil
 }
 
 func (p *filterParser) comparison() (node, *Error) {
 	left, err := p.operand()
 	if err != nil {
-		return nil, err
+		return node{}, err
+	}
+	if op := p.keyword("add", "sub", "mul", "div", "mod"); op != "" {
+		return node{}, Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have the operator %s of $filter.", op)
 	}
 	op := p.keyword("eq", "ne", "gt", "ge", "lt", "le")
 	if op == "" {
@@ -182,51 +263,60 @@ func (p *filterParser) comparison() (node, *Error) {
 	p.advance()
 	right, err := p.operand()
 	if err != nil {
-		return nil, err
+		return node{}, err
 	}
-	return func(row Row) (any, *Error) {
-		x, err := left(row)
-		if err != nil {
-			return nil, err
-		}
-		y, err := right(row)
-		if err != nil {
-			return nil, err
-		}
-		return judge(op, x, y)
+	return node{
+		text:  "a comparison",
+		value: func(row Row) any { return judge(op, left.value(row), right.value(row)) },
+		kind:  func(shape *Entity) (kind, *Error) { return truth, sameKind(shape, left, right) },
 	}, nil
 }
 
-// judge compares; a null is equal to null alone and in no order with anything.
-func judge(op string, x, y any) (any, *Error) {
+// sameKind tells why two nodes cannot be compared.
+func sameKind(shape *Entity, left, right node) *Error {
+	x, err := left.kind(shape)
+	if err != nil {
+		return err
+	}
+	y, err := right.kind(shape)
+	if err != nil {
+		return err
+	}
+	if x != y && x != null && y != null {
+		return Errorf(http.StatusBadRequest, "$filter: cannot compare %s with %s", left.describe(x), right.describe(y))
+	}
+	return nil
+}
+
+// judge compares two values of one kind; a null is equal to null alone and in
+// no order with anything.
+func judge(op string, x, y any) bool {
 	if x == nil || y == nil {
 		switch op {
 		case "eq":
-			return x == y, nil
+			return x == y
 		case "ne":
-			return x != y, nil
+			return x != y
 		}
-		return false, nil
+		return false
 	}
-	c, ok := compare(x, y)
-	if !ok {
-		return nil, Errorf(http.StatusBadRequest, "$filter: cannot compare %s with %s", describe(x), describe(y))
-	}
+	c, _ := compare(x, y)
 	switch op {
 	case "eq":
-		return c == 0, nil
+		return c == 0
 	case "ne":
-		return c != 0, nil
+		return c != 0
 	case "gt":
-		return c > 0, nil
+		return c > 0
 	case "ge":
-		return c >= 0, nil
+		return c >= 0
 	case "lt":
-		return c < 0, nil
+		return c < 0
 	}
-	return c <= 0, nil
+	return c <= 0
 }
 
+// describe names a value for messages.
 func describe(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -243,7 +333,7 @@ func describe(v any) string {
 
 func (p *filterParser) operand() (node, *Error) {
 	if p.depth++; p.depth > maxDepth {
-		return nil, Errorf(http.StatusBadRequest, "$filter: nested deeper than %d", maxDepth)
+		return node{}, Errorf(http.StatusBadRequest, "$filter: nested deeper than %d", maxDepth)
 	}
 	defer func() { p.depth-- }()
 	t := p.token
@@ -255,17 +345,17 @@ func (p *filterParser) operand() (node, *Error) {
 		p.advance()
 		n, err := strconv.ParseInt(strings.TrimRight(t.text, "Ll"), 10, 64)
 		if err != nil {
-			return nil, Errorf(http.StatusBadRequest, "$filter: at %d: want a whole number, got %q", t.at+1, t.text)
+			return node{}, Errorf(http.StatusBadRequest, "$filter: at %d: want a whole number, got %q", t.at+1, t.text)
 		}
 		return constant(n), nil
 	case t.kind == mark && t.text == "(":
 		p.advance()
 		inner, err := p.or()
 		if err != nil {
-			return nil, err
+			return node{}, err
 		}
 		if p.token.kind != mark || p.token.text != ")" {
-			return nil, p.unexpected(`")"`)
+			return node{}, p.unexpected(`")"`)
 		}
 		p.advance()
 		return inner, nil
@@ -273,10 +363,19 @@ func (p *filterParser) operand() (node, *Error) {
 		p.advance()
 		return p.named(t)
 	}
-	return nil, p.unexpected("a property or a value")
+	return node{}, p.unexpected("a property or a value")
 }
 
-func constant(v any) node { return func(Row) (any, *Error) { return v, nil } }
+func constant(v any) node {
+	k, _ := kindOf(v)
+	if v == nil {
+		k = null
+	}
+	return node{
+		value: func(Row) any { return v }, kind: func(*Entity) (kind, *Error) { return k, nil },
+		text: describe(v), constant: true,
+	}
+}
 
 // named reads what begins with a word: a literal, a function or a property.
 func (p *filterParser) named(t token) (node, *Error) {
@@ -290,12 +389,16 @@ func (p *filterParser) named(t token) (node, *Error) {
 	case p.token.kind == mark && p.token.text == "(":
 		return p.call(t)
 	}
-	return func(row Row) (any, *Error) {
-		v, ok := row.Property(t.text)
-		if !ok {
-			return nil, Errorf(http.StatusBadRequest, "$filter: %s has no property %q", row.EntityType(), t.text)
-		}
-		return v, nil
+	return node{
+		text:  "the property " + t.text,
+		value: func(row Row) any { v, _ := row.Property(t.text); return v },
+		kind: func(shape *Entity) (kind, *Error) {
+			k, ok := shape.kind(t.text)
+			if !ok {
+				return null, Errorf(http.StatusBadRequest, "$filter: %s has no property %q", shape.Type, t.text)
+			}
+			return k, nil
+		},
 	}, nil
 }
 
@@ -312,9 +415,12 @@ func (p *filterParser) typed(t token) (node, *Error) {
 				return constant(at), nil
 			}
 		}
-		return nil, Errorf(http.StatusBadRequest, "$filter: datetime'%s': want datetime'2006-01-02T15:04:05', in UTC and without a zone", value)
+		return node{}, Errorf(http.StatusBadRequest, "$filter: datetime'%s': want datetime'2006-01-02T15:04:05', in UTC and without a zone", value)
 	}
-	return nil, Errorf(http.StatusBadRequest, "$filter: unknown type %q of a literal", t.text)
+	if slices.Contains([]string{"datetimeoffset", "time", "binary", "X"}, t.text) {
+		return node{}, Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have literals of the type %s.", t.text)
+	}
+	return node{}, Errorf(http.StatusBadRequest, "$filter: unknown type %q of a literal", t.text)
 }
 
 func (p *filterParser) call(t token) (node, *Error) {
@@ -323,7 +429,7 @@ func (p *filterParser) call(t token) (node, *Error) {
 		p.advance() // the bracket or the comma
 		arg, err := p.or()
 		if err != nil {
-			return nil, err
+			return node{}, err
 		}
 		args = append(args, arg)
 		if p.token.kind != mark || p.token.text != "," {
@@ -331,47 +437,66 @@ func (p *filterParser) call(t token) (node, *Error) {
 		}
 	}
 	if p.token.kind != mark || p.token.text != ")" {
-		return nil, p.unexpected(`"," or ")"`)
+		return node{}, p.unexpected(`"," or ")"`)
 	}
 	p.advance()
-	apply, arity := function(t.text)
-	if apply == nil {
-		return nil, Errorf(http.StatusBadRequest, "$filter: unknown function %q", t.text)
+	f, ok := functionNamed(t.text)
+	switch {
+	case !ok && slices.Contains(unbuilt(), t.text):
+		return node{}, Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not have the function %s of $filter.", t.text)
+	case !ok:
+		return node{}, Errorf(http.StatusBadRequest, "$filter: unknown function %q", t.text)
+	case len(args) != f.arity:
+		return node{}, Errorf(http.StatusBadRequest, "$filter: %s takes %d arguments, got %d", t.text, f.arity, len(args))
 	}
-	if len(args) != arity {
-		return nil, Errorf(http.StatusBadRequest, "$filter: %s takes %d arguments, got %d", t.text, arity, len(args))
-	}
-	return func(row Row) (any, *Error) {
-		texts := make([]string, arity)
-		for i, arg := range args {
-			v, err := arg(row)
-			if err != nil {
-				return nil, err
+	return node{
+		text: t.text + "(…)",
+		value: func(row Row) any {
+			texts := make([]string, f.arity)
+			for i, arg := range args {
+				texts[i], _ = arg.value(row).(string)
 			}
-			s, ok := v.(string)
-			if v != nil && !ok {
-				return nil, Errorf(http.StatusBadRequest, "$filter: %s wants text, got %s", t.text, describe(v))
+			return f.apply(texts)
+		},
+		kind: func(shape *Entity) (kind, *Error) {
+			for _, arg := range args {
+				if err := arg.is(shape, text, func(got string) *Error {
+					return Errorf(http.StatusBadRequest, "$filter: %s wants text, got %s", t.text, got)
+				}); err != nil {
+					return null, err
+				}
 			}
-			texts[i] = s
-		}
-		return apply(texts), nil
+			return f.gives, nil
+		},
 	}, nil
 }
 
-func function(name string) (apply func([]string) any, arity int) {
+// function is one that takes texts.
+type function struct {
+	apply func([]string) any
+	arity int
+	gives kind
+}
+
+func functionNamed(name string) (function, bool) {
 	switch name {
 	case "startswith":
-		return func(a []string) any { return strings.HasPrefix(a[0], a[1]) }, 2
+		return function{func(a []string) any { return strings.HasPrefix(a[0], a[1]) }, 2, truth}, true
 	case "endswith":
-		return func(a []string) any { return strings.HasSuffix(a[0], a[1]) }, 2
+		return function{func(a []string) any { return strings.HasSuffix(a[0], a[1]) }, 2, truth}, true
 	case "substringof":
-		return func(a []string) any { return strings.Contains(a[1], a[0]) }, 2
+		return function{func(a []string) any { return strings.Contains(a[1], a[0]) }, 2, truth}, true
 	case "tolower":
-		return func(a []string) any { return strings.ToLower(a[0]) }, 1
+		return function{func(a []string) any { return strings.ToLower(a[0]) }, 1, text}, true
 	case "toupper":
-		return func(a []string) any { return strings.ToUpper(a[0]) }, 1
+		return function{func(a []string) any { return strings.ToUpper(a[0]) }, 1, text}, true
 	}
-	return nil, 0
+	return function{}, false
+}
+
+// unbuilt gives the functions of OData 2.0 that the sandbox does not have.
+func unbuilt() []string {
+	return strings.Fields("length indexof replace substring trim concat day hour minute month second year round floor ceiling isof cast")
 }
 
 // tokenKind is what the lexer tells apart.

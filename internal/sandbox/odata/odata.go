@@ -26,7 +26,9 @@ type Entity struct {
 	Set, Type string
 	// Key is what stands in the parentheses of its address, as [Key] and
 	// [Keys] write it; empty for a complex value.
-	Key        string
+	Key string
+	// Path is its address below the root, escaped, where that is not Set(Key).
+	Path       string
 	Properties []Property
 	// Media is the content type of what the entity stands for, which is at
 	// its address with /$value behind; empty: it stands for itself. Content
@@ -43,6 +45,11 @@ func (e *Entity) Link(name string) (Link, bool) {
 		}
 	}
 	return Link{}, false
+}
+
+// Has reports whether the entity has a property of the name, or a link.
+func (e *Entity) Has(name string) bool {
+	return slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Name == name })
 }
 
 // Property is a member of an entity. Value is nil, a string, bool, int
@@ -64,7 +71,22 @@ type Offset struct{ time.Time }
 type Link struct {
 	Rows func() []*Entity
 	One  func() *Entity
+	// Like gives what the rows are like, see [Query.CheckRows]; nil: their
+	// properties are not known.
+	Like func() *Entity
 }
+
+// Shape gives what the rows of the link are like; nil: it is not known.
+func (l Link) Shape() *Entity {
+	if l.Like == nil {
+		return nil
+	}
+	return l.Like()
+}
+
+// Address gives the address of a row of a set below the root: what an
+// [Entity.Path] begins with. The key is as [Key] and [Keys] write it.
+func Address(set, key string) string { return set + "(" + escapeKey(key) + ")" }
 
 // Key writes a text as the only key of an entity.
 func Key(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
@@ -93,12 +115,7 @@ type Row interface {
 	// complex values: nil, string, bool, int64 or time.Time; false: there is no
 	// such property.
 	Property(path string) (any, bool)
-	// EntityType names the type of the row in messages.
-	EntityType() string
 }
-
-// EntityType implements Row.
-func (e *Entity) EntityType() string { return e.Type }
 
 // Property implements Row.
 func (e *Entity) Property(path string) (any, bool) {
@@ -150,9 +167,13 @@ type Segment struct {
 	Keys map[string]string
 }
 
-// Key gives the only key of the segment.
-func (s Segment) Key() (string, bool) {
+// Key gives the only key of the segment, which may be written with the name
+// of its property, ('F') or (Id='F'); with an empty name it may not.
+func (s Segment) Key(property string) (string, bool) {
 	k, ok := s.Keys[""]
+	if !ok {
+		k, ok = s.Keys[property]
+	}
 	return k, ok && len(s.Keys) == 1
 }
 
@@ -220,6 +241,8 @@ type Query struct {
 	Count  bool
 	Expand []string
 	Select []string
+	// Format is what $format asks for, json or atom; empty: nothing.
+	Format string
 }
 
 // Order is one column of $orderby.
@@ -228,14 +251,34 @@ type Order struct {
 	Descending bool
 }
 
+// Values reads a query: its parts stand between "&", ";" is a character like
+// any other, and what is not percent-encoded is an error rather than nothing.
+func Values(raw string) (url.Values, *Error) {
+	values := url.Values{}
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		plainName, err := url.QueryUnescape(name)
+		plain, errValue := url.QueryUnescape(value)
+		if err := cmp.Or(err, errValue); err != nil {
+			return nil, Errorf(http.StatusBadRequest, "the query is not percent-encoded: %s", err)
+		}
+		values.Add(plainName, plain)
+	}
+	return values, nil
+}
+
 // ParseQuery reads the query options; those without a "$" are the caller's.
-// $format is refused: the platform gives JSON only for "Accept:
-// application/json" (wire/sap.md 6.1).
 func ParseQuery(values url.Values) (Query, *Error) {
 	q := Query{Top: -1}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !strings.HasPrefix(name, "$") {
 			continue
+		}
+		if len(values[name]) > 1 {
+			return Query{}, Errorf(http.StatusBadRequest, "the query option %s is there %d times", name, len(values[name]))
 		}
 		if err := q.set(name, values.Get(name)); err != nil {
 			return Query{}, err
@@ -267,7 +310,14 @@ func (q *Query) set(name, value string) *Error {
 	case "$select":
 		q.Select = names(value)
 	case "$format":
-		return Errorf(http.StatusBadRequest, "the query option $format is not supported; use the header Accept: application/json")
+		switch value {
+		case "json":
+			q.Format = "json"
+		case "atom", "xml":
+			q.Format = "atom"
+		default:
+			return Errorf(http.StatusBadRequest, "$format %q: want json or atom", value)
+		}
 	default:
 		return Errorf(http.StatusBadRequest, "unknown query option %q", name)
 	}
@@ -318,15 +368,34 @@ type Page struct {
 	Next int
 }
 
-// Apply filters, sorts and cuts the rows. A property that rows do not have is
-// an error; of an empty set, which properties it has is not known.
-func (q *Query) Apply(rows []*Entity) (Page, *Error) {
-	kept, page, err := Cut(q, rows)
+// Apply checks the query against the shape, and filters, sorts and cuts the
+// rows.
+func (q *Query) Apply(shape *Entity, rows []*Entity) (Page, *Error) {
+	kept, page, err := Cut(q, shape, rows)
 	page.Rows = kept
-	if err == nil && len(kept) > 0 {
-		err = q.Check(kept[0])
-	}
 	return page, err
+}
+
+// CheckRows tells what is wrong with the query for rows that are like the shape:
+// an entity with every property that they have. What is null in it is a text.
+// It does not depend on which rows there are. A nil shape tells that the
+// properties are not known, and that nothing can be asked of them.
+func (q *Query) CheckRows(shape *Entity) *Error {
+	if shape == nil {
+		if q.Filter != nil || len(q.Order)+len(q.Select)+len(q.Expand) > 0 {
+			return Errorf(http.StatusNotImplemented, "Not implemented: the sandbox does not know the properties of these rows, of which it has none.")
+		}
+		return nil
+	}
+	if err := q.Filter.check(shape); err != nil {
+		return err
+	}
+	for _, o := range q.Order {
+		if _, ok := shape.kind(o.Path); !ok {
+			return Errorf(http.StatusBadRequest, "$orderby: %s has no property %q", shape.Type, o.Path)
+		}
+	}
+	return q.Check(shape)
 }
 
 // Check tells what of $select and $expand the entity does not have.
@@ -341,7 +410,7 @@ func (q *Query) Check(e *Entity) *Error {
 	}
 	for _, name := range q.Select {
 		first, _, _ := strings.Cut(name, "/")
-		if !slices.ContainsFunc(e.Properties, func(p Property) bool { return p.Name == first }) {
+		if !e.Has(first) {
 			return Errorf(http.StatusBadRequest, "$select: %s has no property %q", e.Type, name)
 		}
 	}
@@ -350,15 +419,13 @@ func (q *Query) Check(e *Entity) *Error {
 
 // Cut is [Query.Apply] for rows of any kind: it gives those of the page, and
 // the page without them.
-func Cut[R Row](q *Query, rows []R) ([]R, Page, *Error) {
-	kept, err := filtered(q, rows)
-	if err == nil {
-		err = q.sort(len(kept), func(i int) Row { return kept[i] }, func(compare func(a, b Row) int) {
-			slices.SortStableFunc(kept, func(a, b R) int { return compare(a, b) })
-		})
-	}
-	if err != nil {
+func Cut[R Row](q *Query, shape *Entity, rows []R) ([]R, Page, *Error) {
+	if err := q.CheckRows(shape); err != nil {
 		return nil, Page{}, err
+	}
+	kept := filtered(q, rows)
+	if len(q.Order) > 0 {
+		slices.SortStableFunc(kept, func(a, b R) int { return q.compare(a, b) })
 	}
 	page := Page{Count: len(kept), Counted: q.Count}
 	kept = kept[min(q.Skip, len(kept)):]
@@ -372,57 +439,39 @@ func Cut[R Row](q *Query, rows []R) ([]R, Page, *Error) {
 	return kept, page, nil
 }
 
-func filtered[R Row](q *Query, rows []R) ([]R, *Error) {
+func filtered[R Row](q *Query, rows []R) []R {
 	kept := make([]R, 0, len(rows))
 	for _, row := range rows {
-		ok, err := q.Filter.holds(row)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if q.Filter.holds(row) {
 			kept = append(kept, row)
 		}
 	}
-	return kept, nil
+	return kept
 }
 
 // Matching gives how many rows the filter holds for, which is what /$count
 // answers.
-func Matching[R Row](q *Query, rows []R) (int, *Error) {
-	kept, err := filtered(q, rows)
-	return len(kept), err
+func Matching[R Row](q *Query, shape *Entity, rows []R) (int, *Error) {
+	if err := q.CheckRows(shape); err != nil {
+		return 0, err
+	}
+	return len(filtered(q, rows)), nil
 }
 
-// sort checks the columns of $orderby and has the rows sorted by them.
-func (q *Query) sort(n int, at func(int) Row, sorted func(compare func(a, b Row) int)) *Error {
-	if len(q.Order) == 0 || n == 0 {
-		return nil
-	}
+// compare orders two rows by the columns of $orderby.
+func (q *Query) compare(a, b Row) int {
 	for _, o := range q.Order {
-		if first := at(0); !has(first, o.Path) {
-			return Errorf(http.StatusBadRequest, "$orderby: %s has no property %q", first.EntityType(), o.Path)
+		x, _ := a.Property(o.Path)
+		y, _ := b.Property(o.Path)
+		c := compareNull(x, y)
+		if o.Descending {
+			c = -c
+		}
+		if c != 0 {
+			return c
 		}
 	}
-	sorted(func(a, b Row) int {
-		for _, o := range q.Order {
-			x, _ := a.Property(o.Path)
-			y, _ := b.Property(o.Path)
-			c := compareNull(x, y)
-			if o.Descending {
-				c = -c
-			}
-			if c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
-	return nil
-}
-
-func has(r Row, path string) bool {
-	_, ok := r.Property(path)
-	return ok
+	return 0
 }
 
 // compareNull orders values, null before everything.

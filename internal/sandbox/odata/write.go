@@ -2,6 +2,7 @@ package odata
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -43,9 +44,9 @@ func WantsJSON(r *http.Request) bool {
 	return false
 }
 
-// uri gives the address of an entity.
-func (w *Writer) uri(e *Entity) string {
-	return w.Root + "/" + e.Set + "(" + escapeKey(e.Key) + ")"
+// URI gives the address of an entity, percent-encoded.
+func (w *Writer) URI(e *Entity) string {
+	return w.Root + "/" + cmp.Or(e.Path, Address(e.Set, e.Key))
 }
 
 // escapeKey percent-encodes the texts of a key, and leaves what is around
@@ -95,7 +96,7 @@ func (w *Writer) Entity(rw http.ResponseWriter, status int, e *Entity, q Query) 
 func (w *Writer) List(rw http.ResponseWriter, set string, p Page, q Query, self *url.URL) {
 	next := ""
 	if p.Next > 0 {
-		values := self.Query()
+		values, _ := Values(self.RawQuery) // it was read before
 		values.Set("$skiptoken", strconv.Itoa(p.Next))
 		next = w.Root + "/" + set + "?" + values.Encode()
 	}
@@ -214,7 +215,7 @@ func (w *Writer) listJSON(b *bytes.Buffer, p Page, q Query, next string) {
 func (w *Writer) entityJSON(b *bytes.Buffer, e *Entity, q Query) {
 	b.WriteString(`{"__metadata":{`)
 	if e.Key != "" {
-		uri := w.uri(e)
+		uri := w.URI(e)
 		b.WriteString(`"id":`)
 		encodeJSON(b, uri)
 		b.WriteString(`,"uri":`)
@@ -224,7 +225,7 @@ func (w *Writer) entityJSON(b *bytes.Buffer, e *Entity, q Query) {
 	b.WriteString(`"type":`)
 	encodeJSON(b, namespace+e.Type)
 	if e.Media != "" {
-		source := w.uri(e) + "/$value"
+		source := w.URI(e) + "/$value"
 		b.WriteString(`,"content_type":`)
 		encodeJSON(b, e.Media)
 		b.WriteString(`,"media_src":`)
@@ -288,7 +289,7 @@ func (w *Writer) linkJSON(b *bytes.Buffer, e *Entity, name string, l Link, q Que
 		b.WriteString(`null`)
 	default:
 		b.WriteString(`{"__deferred":{"uri":`)
-		encodeJSON(b, w.uri(e)+"/"+name)
+		encodeJSON(b, w.URI(e)+"/"+name)
 		b.WriteString(`}}`)
 	}
 }
@@ -316,7 +317,7 @@ func (w *Writer) entry(b *bytes.Buffer, e *Entity, q Query, root bool) {
 	if root {
 		fmt.Fprintf(b, `%s xml:base="%s/"`, namespaces, escape(w.Root))
 	}
-	uri := w.uri(e)
+	uri := w.URI(e)
 	relative := strings.TrimPrefix(uri, w.Root+"/")
 	fmt.Fprintf(b, `><id>%s</id><title type="text">%s</title><updated>%s</updated><category term="%s" scheme="http://schemas.microsoft.com/ado/2007/08/dataservices/scheme"/><link href="%s" rel="edit" title="%s"/>`,
 		escape(uri), e.Set, atomTime(w.Now), namespace+e.Type, escape(relative), e.Type)

@@ -225,7 +225,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 		return params, true
 	}
 	// As in UAA's parser, what can be read of a malformed form counts.
-	form, _ := url.ParseQuery(string(body))
+	form, _ := url.ParseQuery(strings.ReplaceAll(string(body), ";", "%3B"))
 	for name, values := range form {
 		params[name] = append(params[name], values...)
 	}

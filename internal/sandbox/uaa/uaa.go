@@ -186,7 +186,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
 		return params, true
 	}
-	form, _ := url.ParseQuery(string(body)) // what can be read of a malformed form counts
+	form, _ := url.ParseQuery(strings.ReplaceAll(string(body), ";", "%3B")) // what can be read of a malformed form counts
 	for name, values := range form {
 		params[name] = append(params[name], values...)
 	}
