@@ -285,11 +285,105 @@ flows:
 		d.call(200, "PUT", one("Price", "active"), uploadBody(t, "", "", flowZip(t, "Price", "1.0.5", "/elsewhere")))
 		d.deploy("Price")
 		wait(3100)
-		if a := d.invoke("/http/price", "x"); a.StatusCode != 200 || a.body != "own" {
+		// The sender of the upload counts, and the flow of one's own answers.
+		if a := d.invoke("/http/elsewhere", "x"); a.StatusCode != 200 || a.body != "own" {
 			t.Errorf("got %d %s", a.StatusCode, a.body)
 		}
-		if a := d.invoke("/http/elsewhere", "x"); a.StatusCode != 404 {
-			t.Errorf("the upload's endpoint: %d", a.StatusCode)
+		if a := d.invoke("/http/price", "x"); a.StatusCode != 404 {
+			t.Errorf("its former endpoint: %d", a.StatusCode)
+		}
+		// Two artifacts have no endpoint in common.
+		d.call(200, "PUT", one("Price", "active"), uploadBody(t, "", "", flowZip(t, "Price", "1.0.6", "/echo")))
+		d.deploy("Price")
+		wait(3100)
+		if got := d.status("Price") + ": " + d.reason("Price"); !strings.Contains(got, "ERROR: The endpoint '/http/echo'") || !strings.Contains(got, "'Echo'") {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestAnUploadKeepsTheEndpointOfAFlowWithAnotherSender deploys a flow whose
+// sender the sandbox does not read.
+func TestAnUploadKeepsTheEndpointOfAFlowWithAnotherSender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t, sandbox.Options{}).designer()
+		model := "src/main/resources/scenarioflows/integrationflow/Echo.iflw"
+		content := zipped(t, "META-INF/MANIFEST.MF", "Bundle-SymbolicName: Echo\n", model, `<definitions><messageFlow><property><key>ComponentType</key><value>IDOC</value></property></messageFlow></definitions>`)
+		d.call(200, "PUT", one("Echo", "active"), uploadBody(t, "", "", content))
+		d.deploy("Echo")
+		wait(2000)
+		if diff := cmp.Diff([]string{"/http/echo"}, d.endpoints("Echo")); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+		// What is no flow does not become one, even where the sandbox has it.
+		d.call(200, "PUT", one("Echo", "active"), uploadBody(t, "", "", zipped(t, "META-INF/MANIFEST.MF", "Bundle-SymbolicName: Echo\n", model, "<html/>")))
+		task := d.deploy("Echo")
+		wait(2000)
+		if got := d.task(task) + " " + d.status("Echo"); got != "FAIL ERROR" {
+			t.Errorf("got %s", got)
+		}
+		if a := d.invoke("/http/echo", "x"); a.StatusCode != 404 {
+			t.Errorf("got %d", a.StatusCode)
+		}
+	})
+}
+
+func TestTheCSRFProtectionIsThatOfTheModel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t, sandbox.Options{}).designer()
+		content := strings.NewReplacer("<value>0</value>", "<value>1</value>")
+		const id, model = "Echo", "src/main/resources/scenarioflows/integrationflow/Echo.iflw"
+		text := `<definitions><messageFlow><property><key>ComponentType</key><value>HTTPS</value></property><property><key>urlPath</key><value>/echo</value></property>
+			<property><key>xsrfProtection</key><value>0</value></property><property><key>direction</key><value>Sender</value></property></messageFlow></definitions>`
+		for _, test := range []struct {
+			text string
+			want int
+		}{{text, 200}, {content.Replace(text), 403}} {
+			d.call(200, "PUT", one(id, "active"), uploadBody(t, "", "", zipped(t, "META-INF/MANIFEST.MF", "Bundle-SymbolicName: Echo\n", model, test.text)))
+			d.deploy(id)
+			wait(1000)
+			if a := d.invoke("/http/echo", "x"); a.StatusCode != test.want {
+				t.Errorf("got %d, want %d", a.StatusCode, test.want)
+			}
+		}
+	})
+}
+
+func TestBuildsThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := start(t, sandbox.Options{}).designer()
+		const manifest, symbolic = "META-INF/MANIFEST.MF", "Bundle-SymbolicName: "
+		model := "src/main/resources/scenarioflows/integrationflow/F.iflw"
+		for i, test := range []struct {
+			kind    string
+			members []string
+			want    string
+		}{
+			{"Integration", nil, "has no model"},
+			{"Integration", []string{model, ""}, "F.iflw is empty"},
+			{"Integration", []string{model, "hello world"}, "F.iflw is not well-formed XML"},
+			{"Integration", []string{model, "<a><b>"}, "F.iflw is not well-formed XML"},
+			{"Integration", []string{model, `{"a":1}`}, "F.iflw is not well-formed XML"},
+			{"Integration", []string{model, "<html><body>login</body></html>"}, "its root is <html>"},
+			{"MessageMapping", []string{model, "<definitions/>"}, "has no message mapping"},
+			{"ScriptCollection", []string{"a.txt", "x"}, "has no script"},
+			{"ValueMapping", nil, "has no value_mapping.xml"},
+		} {
+			id := fmt.Sprintf("F%d", i)
+			content := zipped(t, append([]string{manifest, symbolic + id + "\n"}, test.members...)...)
+			d.call(201, "POST", test.kind+"DesigntimeArtifacts", uploadBody(t, id, "SandboxFlows", content))
+			task := d.call(202, "POST", "Deploy"+test.kind+"DesigntimeArtifact?Id='"+id+"'&Version='active'", "").body
+			wait(400)
+			if got := d.status(id); got != "ERROR" {
+				t.Errorf("%s %q: %s", test.kind, test.members, got)
+				continue
+			}
+			if got := d.reason(id); !strings.HasPrefix(got, "The generation and build of the artifact were unsuccessful. It") || !strings.Contains(got, test.want) {
+				t.Errorf("%s %q: %s, want %s", test.kind, test.members, got, test.want)
+			}
+			if test.kind == "Integration" && d.task(task) != "FAIL" {
+				t.Errorf("%q: the task is %s", test.members, d.task(task))
+			}
 		}
 	})
 }
@@ -379,7 +473,7 @@ func TestDeployingWhatCannotBe(t *testing.T) {
 		d.call(400, "GET", "IntegrationRuntimeArtifacts?$inlinecount=allpages", "")
 		// A parameter of the address that is nowhere, and a flow without a sender.
 		missing := zipped(t, "META-INF/MANIFEST.MF", "Bundle-SymbolicName: M\n", "src/main/resources/scenarioflows/integrationflow/M.iflw",
-			`<d><messageFlow><property><key>ComponentType</key><value>HTTPS</value></property><property><key>urlPath</key><value>/{{Where}}</value></property><property><key>direction</key><value>Sender</value></property></messageFlow></d>`)
+			`<definitions><messageFlow><property><key>ComponentType</key><value>HTTPS</value></property><property><key>urlPath</key><value>/{{Where}}</value></property><property><key>direction</key><value>Sender</value></property></messageFlow></definitions>`)
 		d.call(201, "POST", flowsPath, uploadBody(t, "M", "SandboxFlows", missing))
 		d.call(201, "POST", flowsPath, `{"Id":"Empty","Name":"Empty","PackageId":"SandboxFlows"}`)
 		d.deploy("M")

@@ -220,6 +220,13 @@ func TestUploadUpdateDelete(t *testing.T) {
 	if got := d.artifact(one("Price", "active")); got.Version != "1.0.3" {
 		t.Errorf("after an update that was refused: %+v", got)
 	}
+	// Created with another symbolic name, it stays that.
+	d.call(201, "POST", flowsPath, uploadBody(t, "Copy", "Team", content))
+	if refused := d.call(400, "PUT", one("Copy", "active"), uploadBody(t, "", "", flowZip(t, "Copy", "1.0.3", "/copy"))); !strings.Contains(errorOf(t, refused), "it is 'Price'") {
+		t.Errorf("the ID as symbolic name: %s", refused.body)
+	}
+	d.call(200, "PUT", one("Copy", "active"), uploadBody(t, "", "", flowZip(t, "Price", "1.0.3", "/copy")))
+	d.call(200, "DELETE", one("Copy", "active"), "")
 	d.call(200, "DELETE", one("Price", "active"), "")
 	d.call(404, "GET", one("Price", "active"), "")
 	d.call(404, "DELETE", one("Price", "active"), "")
@@ -246,6 +253,7 @@ func TestUploadsThatAreWrong(t *testing.T) {
 		"no package":      {404, uploadBody(t, "F", "Nope", good), "Integration Package 'Nope'"},
 		"no Base64":       {400, `{"Id":"F","PackageId":"SandboxFlows","ArtifactContent":"%%"}`, "not encoded in Base64"},
 		"no zip":          {400, uploadBody(t, "F", "SandboxFlows", []byte("text")), "not a zip archive"},
+		"empty manifest":  {400, uploadBody(t, "F", "SandboxFlows", zipped(t, "META-INF/MANIFEST.MF", "")), "META-INF/MANIFEST.MF is empty"},
 		"no manifest":     {400, uploadBody(t, "F", "SandboxFlows", zipped(t, "a.txt", "a")), "has no META-INF/MANIFEST.MF"},
 	} {
 		if a := d.call(test.status, "POST", flowsPath, test.body); !strings.Contains(errorOf(t, a), test.want) {
@@ -310,7 +318,10 @@ func TestSiblingsHaveTheSameShape(t *testing.T) {
 		}
 		d.call(404, "GET", path+"/Configurations", "")
 		// An ID is there once, whatever it is.
-		d.call(500, "POST", flowsPath, uploadBody(t, id, "SandboxFlows", flowZip(t, id, "1.0.0", "/x")))
+		taken := d.call(500, "POST", flowsPath, uploadBody(t, id, "SandboxFlows", flowZip(t, id, "1.0.0", "/x")))
+		if want := strings.TrimSuffix(kind, "Mapping"); !strings.HasPrefix(taken.body, want[:5]) || !strings.Contains(taken.body, "'"+id+"' already exists") {
+			t.Errorf("%s: %s", kind, taken.body)
+		}
 		if a := d.call(202, "POST", "Deploy"+kind+"DesigntimeArtifact?Id='"+id+"'&Version='active'", ""); a.body != "" {
 			t.Errorf("%s: the task %q is told", kind, a.body)
 		}

@@ -146,9 +146,9 @@ func (a *API) createArtifact(c *call, kind artifactKind) {
 	}
 	x.take(spec, uploaded)
 	x.modified, x.changedBy = x.created, x.createdBy
-	if !a.artifacts.add(x) {
+	if taken := a.artifacts.add(x); taken != nil {
 		// A business error is a 500 with text (wire/sap.md 6.1, 6.5).
-		http.Error(c.w, fmt.Sprintf("%s design time artifact with the id '%s' already exists.", kind.title, x.id), http.StatusInternalServerError)
+		http.Error(c.w, fmt.Sprintf("%s design time artifact with the id '%s' already exists.", taken.kind.title, x.id), http.StatusInternalServerError)
 		return
 	}
 	e := x.entity()
@@ -203,9 +203,9 @@ func (spec artifactSpec) unpack() (*content, *odata.Error) {
 }
 
 // updateArtifact replaces the content, or what is said of it. The
-// Bundle-SymbolicName must stay (wire/sap.md 6.5): it is the ID, or, of an
-// artifact that was created with another one, that. Values that were
-// configured stay as long as their parameters do.
+// Bundle-SymbolicName must stay what it was at first (wire/sap.md 6.5), which is
+// not the ID where the upload had another one. Values that were configured stay
+// as long as their parameters do.
 func (a *API) updateArtifact(c *call, x *artifact) {
 	spec, err := readEntity[artifactSpec](c, "artifact")
 	if err != nil {
@@ -222,7 +222,7 @@ func (a *API) updateArtifact(c *call, x *artifact) {
 		symbolic := changed.load().bundle.SymbolicName
 		changed.take(spec, uploaded)
 		b := changed.load().bundle
-		if b.SymbolicName != changed.id && b.SymbolicName != symbolic {
+		if b.SymbolicName != symbolic {
 			return nil, odata.Errorf(http.StatusBadRequest, "Bundle-SymbolicName '%s' of the MANIFEST.MF must not be changed: it is '%s'.", b.SymbolicName, symbolic)
 		}
 		changed.configured = maps.Clone(changed.configured)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"iflowtest/internal/sandbox/bundle"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/iflow"
 	"iflowtest/internal/sandbox/odata"
@@ -78,8 +79,12 @@ func (ts *tasks) get(id string) (task, bool) {
 	return task{}, false
 }
 
-// buildError is the error information of an artifact whose build failed.
-const buildError = "The generation and build of the artifact were unsuccessful. Check the artifact in the design workspace, correct it, and deploy it again."
+// buildError is what the error information of an artifact whose build failed
+// begins with, and checkIt what follows where no reason is known.
+const (
+	buildError = "The generation and build of the artifact were unsuccessful. "
+	checkIt    = "Check the artifact in the design workspace, correct it, and deploy it again."
+)
 
 // serveDeploy answers the function imports that deploy an artifact: 202 and,
 // for an integration flow, the ID of the task as plain text (wire/sap.md 6.4).
@@ -107,7 +112,8 @@ func (a *API) serveDeploy(kind artifactKind) func(c *call) {
 			c.fail(missing(kind.title+" Designtime Artifact", id))
 			return
 		}
-		t := a.deploy(c, a.deployment(x))
+		d, problem := a.deployment(x)
+		t := a.deploy(c, d, problem)
 		if kind.runtime != iflow.TypeFlow {
 			c.w.WriteHeader(http.StatusAccepted)
 			return
@@ -118,20 +124,23 @@ func (a *API) serveDeploy(kind artifactKind) func(c *call) {
 	}
 }
 
-// deployment makes of a design what is going to be deployed.
-func (a *API) deployment(x *artifact) iflow.Deployment {
-	d := iflow.Deployment{ID: x.id, Name: x.name, Version: x.version, Type: x.kind.runtime}
-	if x.kind.runtime != iflow.TypeFlow {
-		return d
+// deployment makes of a design what is going to be deployed; problem tells why
+// it cannot be built. Of an uploaded flow whose ID is that of one the sandbox
+// has, the senders count, and the flow of the sandbox answers.
+func (a *API) deployment(x *artifact) (d iflow.Deployment, problem string) {
+	d = iflow.Deployment{ID: x.id, Name: x.name, Version: x.version, Type: x.kind.runtime}
+	b := x.load().bundle
+	if problem = b.Problem(x.kind.bundle); problem != "" || x.kind.runtime != iflow.TypeFlow {
+		return d, problem
 	}
 	own, isOwn := a.o.Flows.Flow(x.id)
-	if isOwn && !x.generated {
-		// What was uploaded is not run: the flow the sandbox has answers.
-		d.Flows, d.Error = []iflow.Flow{own}, own.DeploymentError
-		return d
-	}
 	d.Error = own.DeploymentError
-	for _, sender := range x.load().bundle.Senders {
+	if isOwn && len(b.Senders) == 0 {
+		// Its sender may be of a kind that the sandbox does not read.
+		d.Flows = []iflow.Flow{own}
+		return d, ""
+	}
+	for _, sender := range b.Senders {
 		sender, missing := sender.Resolve(x.values())
 		if len(missing) > 0 && d.Error == "" {
 			d.Error = fmt.Sprintf("The externalized parameter '%s' of the integration flow '%s' has no value.", missing[0], x.id)
@@ -139,12 +148,14 @@ func (a *API) deployment(x *artifact) iflow.Deployment {
 		f := own
 		if !isOwn {
 			f = iflow.PassThrough(x.id)
+		}
+		if sender.Protocol == bundle.HTTPS {
 			f.CSRF = sender.CSRF == "1" || sender.CSRF == "true"
 		}
 		f.Endpoint, f.Role = sender.Endpoint(), cmp.Or(sender.Role, subaccount.DefaultRole)
 		d.Flows = append(d.Flows, f)
 	}
-	return d
+	return d, ""
 }
 
 // parameter reads a parameter of a function import: a text in quotes.
@@ -156,8 +167,9 @@ func parameter(query url.Values, name string) (string, *odata.Error) {
 	return strings.ReplaceAll(value[1:len(value)-1], "''", "'"), nil
 }
 
-// deploy begins a deployment and gives its task.
-func (a *API) deploy(c *call, d iflow.Deployment) task {
+// deploy begins a deployment, which fails when there is a problem with what is
+// to be built, and gives its task.
+func (a *API) deploy(c *call, d iflow.Deployment, problem string) task {
 	at := fault.Request{Part: Part, Path: c.r.URL.Path, Method: c.r.Method, Name: d.ID}
 	times := a.o.Times
 	if f, ok := a.o.Faults.Take(at, fault.DeploySlow); ok {
@@ -172,7 +184,10 @@ func (a *API) deploy(c *call, d iflow.Deployment) task {
 	d.Ready = d.On.Add(times.Start)
 	d.Listed = d.Ready.Add(times.Endpoint)
 	if _, ok := a.o.Faults.Take(at, fault.DeployFails); ok {
-		t.failed, d.Error, d.Ready = true, buildError, d.On
+		problem = cmp.Or(problem, checkIt)
+	}
+	if problem != "" {
+		t.failed, d.Error, d.Ready = true, buildError+problem, d.On
 	}
 	a.o.Flows.Deploy(d)
 	a.tasks.add(t)

@@ -30,15 +30,15 @@ func integrationFlows() artifactKind {
 }
 
 func messageMappings() artifactKind {
-	return artifactKind{"MessageMappingDesigntimeArtifacts", "MessageMappingDesigntimeArtifact", "MESSAGE_MAPPING", "MessageMapping", "Message mapping"}
+	return artifactKind{"MessageMappingDesigntimeArtifacts", "MessageMappingDesigntimeArtifact", "MESSAGE_MAPPING", bundle.Mapping, "Message mapping"}
 }
 
 func scriptCollections() artifactKind {
-	return artifactKind{"ScriptCollectionDesigntimeArtifacts", "ScriptCollectionDesigntimeArtifact", "SCRIPT_COLLECTION", "ScriptCollection", "Script collection"}
+	return artifactKind{"ScriptCollectionDesigntimeArtifacts", "ScriptCollectionDesigntimeArtifact", "SCRIPT_COLLECTION", bundle.Scripts, "Script collection"}
 }
 
 func valueMappings() artifactKind {
-	return artifactKind{"ValueMappingDesigntimeArtifacts", "ValueMappingDesigntimeArtifact", "VALUE_MAPPING", "ValueMapping", "Value mapping"}
+	return artifactKind{"ValueMappingDesigntimeArtifacts", "ValueMappingDesigntimeArtifact", "VALUE_MAPPING", bundle.ValueMapping, "Value mapping"}
 }
 
 // kinds gives the kinds of design-time artifacts.
@@ -179,18 +179,18 @@ type artifacts struct {
 	byID map[string]*artifact
 }
 
-// add keeps an artifact; false when its ID is taken.
-func (as *artifacts) add(x *artifact) bool {
+// add keeps an artifact; taken is the one that has its ID already, nil: none.
+func (as *artifacts) add(x *artifact) (taken *artifact) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	if _, taken := as.byID[x.id]; taken {
-		return false
+	if taken := as.byID[x.id]; taken != nil {
+		return taken
 	}
 	if as.byID == nil {
 		as.byID = map[string]*artifact{}
 	}
 	as.byID[x.id] = x
-	return true
+	return nil
 }
 
 // get gives an artifact of a kind.

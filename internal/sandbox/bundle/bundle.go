@@ -50,6 +50,10 @@ type Bundle struct {
 	Senders []Sender
 	// Resources are the members beside the model, by name.
 	Resources []Resource
+	// Type is the SAP-BundleType of the manifest, such as [Flow]; may be empty.
+	Type string
+
+	modelProblem, valuesProblem string // see [Bundle.Problem]
 }
 
 // DefaultVersion is the version of a bundle whose manifest has none.
@@ -86,7 +90,7 @@ func Read(data []byte) (*Bundle, error) {
 		return nil, err
 	}
 	b := &Bundle{}
-	for _, step := range []func(members map[string]*zip.File) error{b.manifest, b.metaInfo, b.parameters, b.model} {
+	for _, step := range []func(members map[string]*zip.File) error{b.manifest, b.metaInfo, b.parameters, b.model, b.values} {
 		if err := step(members); err != nil {
 			return nil, err
 		}
@@ -147,15 +151,18 @@ func (b *Bundle) manifest(members map[string]*zip.File) error {
 	if err != nil {
 		return err
 	}
-	if source == "" {
+	if _, there := members[manifestPath]; !there {
 		return errors.New("the archive has no " + manifestPath)
+	}
+	if strings.TrimSpace(source) == "" {
+		return errors.New(manifestPath + " is empty")
 	}
 	attributes := mainAttributes(source)
 	name, _, _ := strings.Cut(attributes["bundle-symbolicname"], ";")
 	if b.SymbolicName = strings.TrimSpace(name); b.SymbolicName == "" {
 		return errors.New(manifestPath + " has no Bundle-SymbolicName")
 	}
-	b.Name, b.Version = attributes["bundle-name"], attributes["bundle-version"]
+	b.Name, b.Version, b.Type = attributes["bundle-name"], attributes["bundle-version"], attributes["sap-bundletype"]
 	if b.Version == "" {
 		b.Version = DefaultVersion
 	}

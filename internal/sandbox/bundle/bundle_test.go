@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // zipOf makes a zip of pairs of names and contents.
@@ -91,8 +92,73 @@ func TestReadUnderstandsABundle(t *testing.T) {
 		},
 		Resources: []Resource{{"a.mmap", "mmap", 2}, {"b.groovy", "groovy", 1}},
 	}
-	if d := cmp.Diff(want, got); d != "" {
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Bundle{})); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+	if problem := got.Problem(Flow); problem != "" {
+		t.Errorf("cannot be built: %s", problem)
+	}
+}
+
+func TestWhatCannotBeBuilt(t *testing.T) {
+	const manifest = "Bundle-SymbolicName: F\n"
+	model := func(text string) []string { return []string{modelPath + "F.iflw", text} }
+	for name, test := range map[string]struct {
+		kind, manifest string
+		members        []string
+		want           string // empty: it can
+	}{
+		"a model":                  {Flow, manifest, model(someModel), ""},
+		"latin 1":                  {Flow, manifest, model("<?xml version='1.0' encoding='ISO-8859-1'?><definitions a='\xe4'/>"), ""},
+		"the type of a flow":       {Flow, manifest + "SAP-BundleType: IntegrationFlow\n", model(someModel), ""},
+		"no model":                 {Flow, manifest, nil, "It has no model"},
+		"a model elsewhere":        {Flow, manifest, []string{"F.iflw", someModel}, "It has no model"},
+		"an empty model":           {Flow, manifest, model(" \n"), "F.iflw is empty."},
+		"a text":                   {Flow, manifest, model("hello world"), "F.iflw is not well-formed XML."},
+		"JSON":                     {Flow, manifest, model(`{"a":1}`), "F.iflw is not well-formed XML."},
+		"HTML":                     {Flow, manifest, model("<html><body>login</body></html>"), "its root is <html>, and <definitions> is wanted."},
+		"cut off":                  {Flow, manifest, model(someModel[:len(someModel)/2]), "F.iflw is not well-formed XML."},
+		"wrong end":                {Flow, manifest, model("<a><b></a>"), "F.iflw is not well-formed XML."},
+		"two roots":                {Flow, manifest, model("<definitions/><definitions/>"), "F.iflw is not well-formed XML."},
+		"more behind it":           {Flow, manifest, model("<definitions/>x"), "F.iflw is not well-formed XML."},
+		"a mapping":                {Mapping, manifest, []string{resourcesPath + "mapping/a.mmap", "<map/>"}, ""},
+		"a flow as a mapping":      {Mapping, manifest, model(someModel), "It has no message mapping"},
+		"an empty mapping":         {Mapping, manifest, []string{resourcesPath + "mapping/a.mmap", ""}, "It has no message mapping"},
+		"the type of another kind": {Mapping, manifest + "SAP-BundleType: IntegrationFlow\n", []string{resourcesPath + "mapping/a.mmap", "<map/>"}, "SAP-BundleType is IntegrationFlow, and MessageMapping is wanted."},
+		"scripts":                  {Scripts, manifest, []string{resourcesPath + "script/a.js", "x"}, ""},
+		"no scripts":               {Scripts, manifest, []string{resourcesPath + "script/a.txt", "x"}, "It has no script"},
+		"values":                   {ValueMapping, manifest, []string{"value_mapping.xml", "<vm/>"}, ""},
+		"no values":                {ValueMapping, manifest, nil, "It has no value_mapping.xml."},
+		"values that are none":     {ValueMapping, manifest, []string{"value_mapping.xml", "<vm>"}, "Its value_mapping.xml is not well-formed XML."},
+		"values of text":           {ValueMapping, manifest, []string{"value_mapping.xml", "x"}, "Its value_mapping.xml is not well-formed XML."},
+		"no value":                 {ValueMapping, manifest, []string{"value_mapping.xml", ""}, "Its value_mapping.xml is empty."},
+	} {
+		b, err := Read(zipOf(t, append([]string{manifestPath, test.manifest}, test.members...)...))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := b.Problem(test.kind)
+		if (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+		if test.want != "" && test.kind == Flow && len(b.Senders) > 0 {
+			t.Errorf("%s: senders %v of what cannot be built", name, b.Senders)
+		}
+	}
+}
+
+func TestWhatIsWrittenCanBeBuilt(t *testing.T) {
+	for _, kind := range []string{Flow, Mapping, Scripts, ValueMapping} {
+		b, err := Read(Write(Spec{ID: "F", Type: kind}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range []string{Flow, Mapping, Scripts, ValueMapping} {
+			if problem := b.Problem(other); (problem == "") != (other == kind) {
+				t.Errorf("%s as %s: %q", kind, other, problem)
+			}
+		}
 	}
 }
 
@@ -141,12 +207,12 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 		"out":             {zipOf(t, append(good, "../../etc/x", "")...), "leads out of the archive"},
 		"absolute":        {zipOf(t, append(good, "/etc/x", "")...), "leads out of the archive"},
 		"members":         {zipOf(t, many...), "at most 5000 are taken"},
-		"model":           {zipOf(t, append(good, modelPath+"F.iflw", "<a><b></a>")...), "F.iflw is not well-formed XML"},
+		"empty manifest":  {zipOf(t, manifestPath, " \n"), "META-INF/MANIFEST.MF is empty"},
 		"entities":        {zipOf(t, append(good, modelPath+"F.iflw", `<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>`)...), "has a DOCTYPE"},
 		"nested":          {zipOf(t, append(good, modelPath+"F.iflw", strings.Repeat("<a>", 300))...), "nested deeper than 200"},
 		"definitions":     {zipOf(t, append(good, definitionsPath, "<parameters>")...), "parameters.propdef is not well-formed XML"},
 		"many parameters": {zipOf(t, append(good, parametersPath, lines("p", maxParameters+1))...), "more than 2000 parameters"},
-		"many senders":    {zipOf(t, append(good, modelPath+"F.iflw", "<a>"+strings.Repeat(someSender, maxSenders+1)+"</a>")...), "more than 100 senders"},
+		"many senders":    {zipOf(t, append(good, modelPath+"F.iflw", "<definitions>"+strings.Repeat(someSender, maxSenders+1)+"</definitions>")...), "more than 100 senders"},
 		"large model":     {zipOf(t, append(good, modelPath+"A.iflw", half, modelPath+"B.iflw", half)...), "the model is larger than 16 MB"},
 		"large manifest":  {zipOf(t, manifestPath, strings.Repeat("x", maxText+1)), "larger than 16 MB"},
 	} {
@@ -186,7 +252,10 @@ func TestWriteIsRead(t *testing.T) {
 			t.Errorf("%s: %v", spec.ID, err)
 			continue
 		}
-		want := &Bundle{SymbolicName: spec.ID, Name: spec.Name, Version: spec.Version, Description: spec.Description}
+		want := &Bundle{SymbolicName: spec.ID, Name: spec.Name, Version: spec.Version, Description: spec.Description, Type: spec.Type}
+		if spec.Type != Flow {
+			got.Resources = nil
+		}
 		if want.Name == "" {
 			want.Name = spec.ID
 		}
@@ -204,7 +273,7 @@ func TestWriteIsRead(t *testing.T) {
 			}
 			got.Senders = nil
 		}
-		if d := cmp.Diff(want, got); d != "" {
+		if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Bundle{})); d != "" {
 			t.Errorf("%s: -want +got:\n%s", spec.ID, d)
 		}
 		for line := range strings.Lines(manifest(spec)) {
@@ -236,14 +305,14 @@ func FuzzModel(f *testing.F) {
 	f.Add(modelOf(Spec{ID: "F", Sender: &Sender{SOAP, "/f", "R", ""}}), "a\\\n b:c\\u00e")
 	f.Add("<a><messageFlow><property><key>direction</key></messageFlow>", "\\")
 	f.Fuzz(func(t *testing.T, model, values string) {
-		list, err := senders(model)
+		list, problem, err := senders(model)
 		for _, s := range list {
 			if s.Address == "" || s.Protocol != HTTPS && s.Protocol != SOAP {
 				t.Errorf("sender %+v", s)
 			}
 		}
-		if err != nil && list != nil {
-			t.Errorf("senders beside %v", err)
+		if (err != nil || problem != "") && list != nil {
+			t.Errorf("senders beside %q and %v", problem, err)
 		}
 		for _, p := range properties(values) {
 			// What is written is read again.

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"archive/zip"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -61,13 +62,13 @@ func (s Sender) Resolve(values map[string]string) (resolved Sender, missing []st
 	return s, missing
 }
 
-// model reads the senders of the models of the bundle.
+// model reads the senders of the models of the bundle. What is wrong with a
+// model is for the build to tell, but for its size: the platform takes uploads
+// without looking into them.
 func (b *Bundle) model(members map[string]*zip.File) error {
 	size := uint64(0)
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if !strings.HasPrefix(name, modelPath) || !strings.HasSuffix(name, ".iflw") {
-			continue
-		}
+	b.modelProblem = "It has no model: there is no .iflw below " + modelPath + "."
+	for i, name := range modelsIn(members) {
 		if size += members[name].UncompressedSize64; size > maxText {
 			return fmt.Errorf("the model is larger than %d MB", maxText>>20)
 		}
@@ -75,9 +76,15 @@ func (b *Bundle) model(members map[string]*zip.File) error {
 		if err != nil {
 			return err
 		}
-		senders, err := senders(source)
+		senders, problem, err := senders(source)
 		if err != nil {
 			return fmt.Errorf("%s %w", name, err)
+		}
+		if i == 0 {
+			b.modelProblem = ""
+		}
+		if problem != "" && b.modelProblem == "" {
+			b.modelProblem = "Its model " + name + " " + problem + "."
 		}
 		b.Senders = append(b.Senders, senders...)
 		if len(b.Senders) > maxSenders {
@@ -87,34 +94,66 @@ func (b *Bundle) model(members map[string]*zip.File) error {
 	return nil
 }
 
+// modelsIn gives the names of the models, sorted.
+func modelsIn(members map[string]*zip.File) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if strings.HasPrefix(name, modelPath) && strings.HasSuffix(name, ".iflw") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // maxSenders bounds the senders of an artifact.
 const maxSenders = 100
 
 // maxNesting bounds the elements of a model.
 const maxNesting = 200
 
+// What is wrong with a document that cannot be read.
+const (
+	malformed = "is not well-formed XML"
+	empty     = "is empty"
+)
+
 // senders finds the message flows that are sender channels of a kind that has
-// an endpoint.
-func senders(source string) ([]Sender, error) {
-	var list []Sender
+// an endpoint. problem is why the text is no model, and gives no senders; the
+// error is about a limit.
+func senders(source string) (list []Sender, problem string, err error) {
 	var channel map[string]string // properties of the message flow that is open
-	dec := xml.NewDecoder(strings.NewReader(source))
+	root := ""
+	dec := decoder(source)
 	for depth := 0; ; {
 		token, err := dec.Token()
-		if err == io.EOF {
-			return list, nil
-		}
-		if err != nil {
-			return nil, errors.New("is not well-formed XML")
+		switch {
+		case err == io.EOF && strings.TrimSpace(source) == "":
+			return nil, empty, nil
+		case err == io.EOF && root == "":
+			return nil, malformed, nil
+		case err == io.EOF && root != "definitions":
+			return nil, "is no BPMN model: its root is <" + root + ">, and <definitions> is wanted", nil
+		case err == io.EOF:
+			return list, "", nil
+		case err != nil:
+			return nil, malformed, nil
 		}
 		switch t := token.(type) {
 		case xml.Directive:
 			if strings.HasPrefix(string(t), "DOCTYPE") {
-				return nil, errors.New("has a DOCTYPE, which is not taken")
+				return nil, "", errors.New("has a DOCTYPE, which is not taken")
+			}
+		case xml.CharData:
+			if depth == 0 && strings.TrimSpace(string(t)) != "" {
+				return nil, malformed, nil
 			}
 		case xml.StartElement:
+			if depth == 0 && root != "" {
+				return nil, malformed, nil
+			}
+			root = cmp.Or(root, t.Name.Local)
 			if depth++; depth > maxNesting {
-				return nil, fmt.Errorf("is nested deeper than %d", maxNesting)
+				return nil, "", fmt.Errorf("is nested deeper than %d", maxNesting)
 			}
 			switch {
 			case t.Name.Local == "messageFlow":
@@ -125,7 +164,7 @@ func senders(source string) ([]Sender, error) {
 					Value string `xml:"value"`
 				}
 				if err := dec.DecodeElement(&p, &t); err != nil {
-					return nil, errors.New("is not well-formed XML")
+					return nil, malformed, nil
 				}
 				depth-- // its end has been read
 				channel[strings.TrimSpace(p.Key)] = strings.TrimSpace(p.Value)
@@ -140,6 +179,14 @@ func senders(source string) ([]Sender, error) {
 			}
 		}
 	}
+}
+
+// decoder reads XML whatever encoding it names: it is compared with nothing
+// but ASCII.
+func decoder(source string) *xml.Decoder {
+	dec := xml.NewDecoder(strings.NewReader(strings.ToValidUTF8(source, "\uFFFD")))
+	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	return dec
 }
 
 // sender makes a sender of the properties of a channel; false when it is a

@@ -20,8 +20,8 @@ const (
 // Spec is what a bundle is made of.
 type Spec struct {
 	ID, Name, Version, Description string
-	// Type is that of the manifest: IntegrationFlow, MessageMapping,
-	// ScriptCollection or ValueMapping; only the first has a model.
+	// Type is that of the manifest: [Flow], [Mapping], [Scripts] or
+	// [ValueMapping]. Each has content that can be built.
 	Type string
 	// Sender is the channel the flow begins with; nil: a timer.
 	Sender *Sender
@@ -45,7 +45,14 @@ func Write(s Spec) []byte {
 	add(manifestPath, manifest(s))
 	add(".project", fill(project, s))
 	add(metaInfoPath, "description="+escapeProperty(s.Description)+"\n")
-	if s.Type == Flow {
+	switch s.Type {
+	case Mapping:
+		add(resourcesPath+"mapping/"+s.ID+".mmap", emptyMapping)
+	case Scripts:
+		add(resourcesPath+"script/script1.groovy", emptyScript)
+	case ValueMapping:
+		add(valuesFile, emptyValues)
+	case Flow:
 		add(parametersPath, parameterValues(s))
 		add(definitionsPath, parameterDefinitions(s))
 		add(modelPath+s.ID+".iflw", modelOf(s))
@@ -127,6 +134,13 @@ func escape(s string) string {
 	_ = xml.EscapeText(&b, []byte(s)) // a buffer takes everything
 	return b.String()
 }
+
+// What an artifact begins with that was created without content.
+const (
+	emptyMapping = `<?xml version="1.0" encoding="UTF-8"?><map/>` + "\n"
+	emptyScript  = "import com.sap.gateway.ip.core.customdev.util.Message\n\ndef Message processData(Message message) {\n    return message\n}\n"
+	emptyValues  = `<?xml version="1.0" encoding="UTF-8"?><vm version="2.0"/>` + "\n"
+)
 
 const project = `<?xml version="1.0" encoding="UTF-8"?><projectDescription><name>%ID%</name><comment/><projects/><buildSpec><buildCommand><name>org.eclipse.jdt.core.javabuilder</name><arguments/></buildCommand></buildSpec><natures><nature>org.eclipse.jdt.core.javanature</nature><nature>com.sap.ide.ifl.project.support.project.nature</nature><nature>com.sap.ide.ifl.bsn</nature></natures></projectDescription>
 `
