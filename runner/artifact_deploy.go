@@ -25,6 +25,7 @@ func (d *deployment) build(ctx context.Context) (*result, *trouble) {
 	if t := d.intend(ctx, err == nil); t != nil {
 		return &result{exchange: d.api.last}, t
 	}
+	d.x.logs.sent = true // a flow may begin by itself as soon as it is deployed
 	task, err := d.api.Deploy(ctx, d.id)
 	if err != nil {
 		if !cpi.MaybeDeployed(err) {

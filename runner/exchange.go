@@ -13,6 +13,7 @@ import (
 // report shows it.
 type exchange struct {
 	method, url   string
+	started       time.Time // when the request was sent, at the earliest
 	status        int
 	requestHeader http.Header
 	requestBody   func() string
@@ -35,7 +36,7 @@ func (e *exchange) remark() string {
 // fromResponse takes from an answer what a report may show.
 func fromResponse(r *httpx.Response) *exchange {
 	return &exchange{
-		method: r.Method, url: r.URL, status: r.Status,
+		method: r.Method, url: r.URL, status: r.Status, started: r.Started,
 		requestHeader: r.RequestHeader, header: r.Header, body: r.Body, note: r.Note,
 		timings: Timings{
 			DNS: milliseconds(r.Timings.DNS), Connect: milliseconds(r.Timings.Connect), TLS: milliseconds(r.Timings.TLS),

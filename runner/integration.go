@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -81,7 +80,7 @@ func (x *execution) integration(named *credential) (*integration, *trouble) {
 	}
 	config.Answered = func(r *httpx.Response) {
 		x.learnAnswer(r.Header)
-		x.clock.hear(r.Header, time.Now())
+		x.session.clock.hear(r.Header, r.Started, time.Now(), true)
 		api.last = fromResponse(r)
 	}
 	api.Client = cpi.New(x.session.client, config)
@@ -165,41 +164,29 @@ func (a *integration) ended(ctx context.Context, t *trouble, what, cure string) 
 	return r, e
 }
 
-// clock is the clock of the tenant, as far as one execution knows it.
+// clock is when one execution began.
 type clock struct {
-	// began is when the execution began by the local clock, tenant the latest
-	// moment by the tenant's that was surely not after it; zero: nothing has
-	// been heard from the tenant yet.
-	began, tenant time.Time
+	// began is by the local clock.
+	began time.Time
 }
 
-// hear takes the time from an answer of the tenant that arrived at a local
-// time. The first one counts. Date has whole seconds, rounded down (RFC 9110
-// 6.6.1), and was set before the answer arrived: what comes out is a little too
-// early, never too late.
-func (c *clock) hear(h http.Header, arrived time.Time) {
-	if !c.tenant.IsZero() {
-		return
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		c.tenant = date.Add(-arrived.Sub(c.began))
-	}
-}
-
-// start gives when the execution began by the tenant's clock, else by the local
-// one.
-func (c *clock) start() time.Time {
-	if c.tenant.IsZero() {
-		return c.began
-	}
-	return c.tenant
+// began gives the earliest and the latest time by the clock of the tenant at
+// which the execution may have begun; by the local one where the tenant has
+// told no time.
+func (x *execution) began() (earliest, latest time.Time) {
+	return x.session.clock.at(x.clock.began)
 }
 
 // hearTenant takes the time from the answer that a step got, when it came from
-// the tenant.
+// the tenant, and notes whose message it was.
 func (x *execution) hearTenant(e *exchange) {
-	if e == nil || e.header == nil || !x.clock.tenant.IsZero() {
+	if e == nil || e.header == nil {
 		return
+	}
+	if _, calls := x.step.action.(*callAction); calls {
+		if id, ok := assertions.MessageID(e.header, e.body); ok {
+			x.session.messages.note(id, messageOwner{x.number(), true})
+		}
 	}
 	origin, err := httpx.Origin(e.url)
 	if err != nil {
@@ -211,7 +198,7 @@ func (x *execution) hearTenant(e *exchange) {
 		ofTenant = ofTenant || err == nil && base == origin
 	}
 	if ofTenant {
-		x.clock.hear(e.header, time.Now())
+		x.session.clock.hear(e.header, e.started, time.Now(), false)
 	}
 }
 

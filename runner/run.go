@@ -35,6 +35,9 @@ type session struct {
 	// paces are those of the OData APIs, deployments what the run deployed.
 	paces       paces
 	deployments deployments
+	// clock is that of the tenant, messages whose messages there were.
+	clock    tenantClock
+	messages messages
 
 	// space is where the run provisions, journal where it notes what.
 	space   space

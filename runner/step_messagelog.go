@@ -29,17 +29,27 @@ func messageLogKind() Kind {
 		Name:    "message-log",
 		Summary: "wait for a message processing log, and look at it",
 		Doc: "Exactly one key says which log: the message ID (`capture: {mpl: {message-id: true}}` of the call gives it), a correlation\n" +
-			"ID, an application message ID, or an artifact, whose newest log since the scenario began is taken, by the clock of the\n" +
-			"tenant; one that a step looked at before the latest call does not count. Of several logs with one correlation ID the newest is taken.\n" +
-			"In parallel runs prefer a correlation ID. Logs appear some time after the call: the step asks again until there is one\n" +
-			"with a final status, which PROCESSING and RETRY are not. Another one than `wait-for` fails the step, and the failure\n" +
-			"holds the error information. A log that never comes, or never ends, is an error `timeout`. `json` is the log as the OData API gives it, with `ErrorInformation` as text (null:\n" +
-			"none); paths that begin with `CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
+			"ID, an application message ID, or an artifact. Of several logs with one correlation ID the newest is taken. Logs appear\n" +
+			"some time after the call: the step asks again until there is one with a final status, which PROCESSING and RETRY are\n" +
+			"not. Another one than `wait-for` fails the step, and the failure holds the error information. A log that never comes, or\n" +
+			"never ends, is an error `timeout`. While the API is out of order the step asks again, for 30 seconds in a row.\n" +
+			"\n" +
+			"By an artifact its newest log is taken that began after the scenario, by the clock of the tenant. What does not count:\n" +
+			"logs that another scenario, row or try of the run has looked at; logs whose message ID was the answer to a call of\n" +
+			"another one; and logs that a step of this scenario looked at before its latest call. The clock of the tenant is known\n" +
+			"to about a tenth of a second: a log that began that close to the beginning of the scenario counts when the scenario has\n" +
+			"sent something (a call, a deployment), else not. What nobody can tell apart are messages that others send to the same\n" +
+			"flow while the scenario runs: other runs, other systems, and scenarios side by side whose calls were not answered with\n" +
+			"a message ID, or not yet. Where those are possible, look by message ID or correlation ID, or give the scenarios a common\n" +
+			"`lock`.\n" +
+			"\n" +
+			"`json` is the log as the OData API gives it, with `ErrorInformation` as text (null: none); paths that begin with\n" +
+			"`CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
 			{Name: byID, Shape: text(), Doc: "a message ID"},
 			{Name: byCorrelation, Shape: text(), Doc: "or a correlation ID"},
 			{Name: byApplication, Shape: text(), Doc: "or an application message ID"},
-			{Name: byArtifact, Shape: text(), Doc: "or an artifact: its newest log since the scenario began"},
+			{Name: byArtifact, Shape: text(), Doc: "or an artifact: its newest log since the scenario began that is not known to be of another one"},
 			{Name: "credential", Shape: text(), Required: true, Doc: "a credential of plan api"},
 			{Name: "wait-for", Shape: enum(cpi.Completed, cpi.Erroneous, cpi.Retry, cpi.Escalated, cpi.Cancelled, cpi.Discarded, cpi.Abandoned, cpi.Processing), Default: cpi.Completed, Doc: "the status it must reach"},
 		}},
@@ -154,6 +164,13 @@ type awaited struct {
 	seen  cpi.MessageLog
 	count int
 	looks int
+	// passed are the logs of an artifact that are not of the scenario.
+	passed map[string]bool
+	// doubt is when it was first not known whether a log began before the
+	// scenario; zero: it is known.
+	doubt time.Time
+	// hasty is how many looks were for that.
+	hasty int
 	// reason is why the platform tries again, as far as it says so.
 	reason string
 	// hint is what may be wrong with an artifact that has no log.
@@ -180,7 +197,7 @@ func (a *messageLogAction) do(ctx context.Context, x *execution) (*result, *trou
 			return w.judge(ctx, started)
 		}
 		x.log().Debug("waiting for the message log", w.by, w.value, "state", w.seen.Status, "looks", w.looks)
-		if httpx.Sleep(ctx, jittered(backoff(logEvery, logMax, 1.5, w.looks))) != nil {
+		if httpx.Sleep(ctx, w.pause()) != nil {
 			return w.api.ended(ctx, ended(ctx), w.missed(), w.cure())
 		}
 	}
@@ -224,6 +241,9 @@ func (w *awaited) find(ctx context.Context) (cpi.MessageLog, bool, error) {
 	if w.by == byID {
 		id = w.value
 	}
+	if w.by == byArtifact && id != "" && w.x.strange(id) {
+		id, w.seen = "", cpi.MessageLog{} // its own scenario has just got its answer
+	}
 	if id != "" {
 		log, err := w.api.MessageLog(ctx, id)
 		if platform.Is(err, platform.KindNotFound) {
@@ -231,12 +251,27 @@ func (w *awaited) find(ctx context.Context) (cpi.MessageLog, bool, error) {
 		}
 		return log, err == nil, err
 	}
-	log, count, found, err := w.api.Newest(ctx, w.search())
-	// The clock of the tenant may be known only since this answer.
-	if found && w.by == byArtifact && (log.Start.Before(w.x.clock.start()) || w.x.logs[log.ID] == oldLog) {
-		found = false
+	if w.by != byArtifact {
+		log, count, found, err := w.api.Newest(ctx, w.search(), nil)
+		w.count = count
+		return log, found, err
 	}
-	w.count = count
+	doubtful := false
+	log, count, found, err := w.api.Newest(ctx, w.search(), func(l cpi.MessageLog) cpi.Choice {
+		choice, doubt := w.choose(l)
+		doubtful = doubtful || doubt
+		return choice
+	})
+	switch {
+	case !doubtful:
+		w.doubt = time.Time{}
+	case w.doubt.IsZero():
+		w.doubt = time.Now()
+	}
+	w.count = count - len(w.passed)
+	if found {
+		w.x.session.messages.note(log.ID, messageOwner{execution: w.x.number()})
+	}
 	return log, found, err
 }
 
@@ -247,7 +282,11 @@ func (w *awaited) search() cpi.Search {
 	case byApplication:
 		return cpi.Search{ApplicationID: w.value}
 	}
-	return cpi.Search{Artifact: w.value, Discarded: w.status == cpi.Discarded, Since: w.x.clock.tenant}
+	s := cpi.Search{Artifact: w.value, Discarded: w.status == cpi.Discarded}
+	if w.x.session.clock.heard() {
+		s.Since, _ = w.x.began()
+	}
+	return s
 }
 
 // suspect finds out whether there is such an artifact at all.
@@ -274,13 +313,14 @@ func (w *awaited) sought() string {
 	case byApplication:
 		return fmt.Sprintf("message log with the application message ID %q", w.value)
 	}
-	return fmt.Sprintf("message log of the artifact %q since %s (clock of the tenant)", w.value, w.x.clock.start().UTC().Format(time.RFC3339))
+	earliest, _ := w.x.began()
+	return fmt.Sprintf("message log of the artifact %q since %s (clock of the tenant)", w.value, earliest.UTC().Format(time.RFC3339))
 }
 
 // missed says what the wait came to.
 func (w *awaited) missed() string {
 	if w.seen.ID == "" {
-		return fmt.Sprintf("there is no %s after %s", w.sought(), looks(w.looks))
+		return fmt.Sprintf("there is no %s after %s%s", w.sought(), looks(w.looks), w.others())
 	}
 	return fmt.Sprintf("the %s is still %s after %s, and %s is wanted%s", w.sought(), w.seen.Status, looks(w.looks), w.status, w.reason)
 }
@@ -299,6 +339,7 @@ func (w *awaited) cure() string {
 func (w *awaited) judge(ctx context.Context, started time.Time) (*result, *trouble) {
 	r := &result{exchange: w.api.last}
 	w.x.logs.note(w.seen.ID)
+	w.x.session.messages.note(w.seen.ID, messageOwner{execution: w.x.number()})
 	with, lines, err := w.follow(ctx)
 	if err != nil {
 		return r, fromIntegration(ctx, err)
@@ -383,30 +424,4 @@ func (w *awaited) enclose(ctx context.Context, to *assertions.Result) error {
 		to.Attachments = append(to.Attachments, enclosed)
 	}
 	return nil
-}
-
-// lookedAt tells the message logs that steps of an execution looked at.
-type lookedAt map[string]logAge
-
-// logAge says whether a call came after the look.
-type logAge int
-
-const (
-	newLog logAge = iota + 1
-	oldLog
-)
-
-// note notes a look.
-func (l *lookedAt) note(id string) {
-	if *l == nil {
-		*l = lookedAt{}
-	}
-	(*l)[id] = newLog
-}
-
-// call notes a call: what was looked at before is not its log.
-func (l lookedAt) call() {
-	for id := range l {
-		l[id] = oldLog
-	}
 }

@@ -119,11 +119,11 @@ func TestNewest(t *testing.T) {
 	tenant := says(`{"d":{"__count":"7","results":[`+liveRow+`],"__next":"MessageProcessingLogs?$skiptoken=1"}}`, `{"d":{"results":[]}}`)
 	c := tenant.client(t)
 	since := time.Date(2026, 1, 2, 3, 4, 5, 999, time.FixedZone("", 3600))
-	l, count, found, err := c.Newest(t.Context(), Search{Artifact: "O'Flow", Since: since})
+	l, count, found, err := c.Newest(t.Context(), Search{Artifact: "O'Flow", Since: since}, nil)
 	if err != nil || !found || count != 7 || l.ID != "AGk_1" {
 		t.Errorf("%+v %d %v %v", l, count, found, err)
 	}
-	if _, _, found, err := c.Newest(t.Context(), Search{CorrelationID: "c", ApplicationID: "a"}); found || err != nil {
+	if _, _, found, err := c.Newest(t.Context(), Search{CorrelationID: "c", ApplicationID: "a"}, nil); found || err != nil {
 		t.Error(found, err)
 	}
 	var filters []string

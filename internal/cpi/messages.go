@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,15 +102,53 @@ func (s Search) filter() string {
 	return strings.Join(all, " and ")
 }
 
-// Newest gives the newest log that a search finds, and how many there are
-// (-1: the platform does not say); false: there is none (yet) (wire/sap.md 6.2).
-func (c *Client) Newest(ctx context.Context, s Search) (l MessageLog, count int, found bool, err error) {
-	options := []option{{"$inlinecount", "allpages"}, {"$filter", s.filter()}, {"$orderby", "LogStart desc"}, {"$top", "1"}}
-	p, err := c.list(ctx, "searching for message logs", query("MessageProcessingLogs", options...), 1)
-	if err != nil || len(p.rows) == 0 {
-		return MessageLog{}, 0, false, err
+// Choice is what becomes of a log that a search finds.
+type Choice int
+
+// The choices: it is the one, the next newest is looked at, or none is.
+const (
+	Take Choice = iota
+	Pass
+	Stop
+)
+
+// How many logs are looked at with one request where not the newest of all is
+// wanted, and in all.
+const (
+	logsAtOnce = 20
+	mostLogs   = 1000
+)
+
+// Newest gives the newest log that a search finds and choose takes (nil: takes
+// any), and how many the search finds in all (-1: the platform does not say);
+// false: there is none (yet) (wire/sap.md 6.2).
+func (c *Client) Newest(ctx context.Context, s Search, choose func(MessageLog) Choice) (l MessageLog, count int, found bool, err error) {
+	top := logsAtOnce
+	if choose == nil {
+		top, choose = 1, func(MessageLog) Choice { return Take }
 	}
-	return messageLog(p.rows[0]), p.count, true, nil
+	for skip := 0; skip < mostLogs; skip += top {
+		options := []option{{"$inlinecount", "allpages"}, {"$filter", s.filter()}, {"$orderby", "LogStart desc"}, {"$top", strconv.Itoa(top)}}
+		if skip > 0 {
+			options = append(options, option{"$skip", strconv.Itoa(skip)})
+		}
+		p, err := c.list(ctx, "searching for message logs", query("MessageProcessingLogs", options...), top)
+		if err != nil {
+			return MessageLog{}, 0, false, err
+		}
+		for _, r := range p.rows {
+			switch l := messageLog(r); choose(l) {
+			case Take:
+				return l, p.count, true, nil
+			case Stop:
+				return MessageLog{}, p.count, false, nil
+			}
+		}
+		if len(p.rows) < top {
+			return MessageLog{}, p.count, false, nil
+		}
+	}
+	return MessageLog{}, -1, false, nil
 }
 
 // MessageError gives the error information of a log as text (wire/sap.md 6.2);
