@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -50,6 +51,16 @@ func sampleJSON(size int) string {
 	return b.String()[:size]
 }
 
+func sampleXML(between string) string {
+	var b strings.Builder
+	b.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<orders>")
+	for i := 0; b.Len() < 1<<20; i++ {
+		fmt.Fprintf(&b, "<order id=\"%d\"><sku>A-%d</sku>%s<name>Schraube M%d &amp; Mutter</name></order>\n", i, i*7, between, i%20)
+	}
+	b.WriteString("</orders>")
+	return b.String()
+}
+
 func BenchmarkString(b *testing.B) {
 	usual := sampleJSON(1 << 20)
 	quoted, err := json.Marshal(usual)
@@ -66,6 +77,9 @@ func BenchmarkString(b *testing.B) {
 			{"1 MiB percent-encoded", url.QueryEscape(usual)[:1<<20]},
 			{"1 MiB base64", base64.StdEncoding.EncodeToString([]byte(usual))[:1<<20]},
 			{"1 MiB backslashes", strings.Repeat(`\`, 1<<20)},
+			{"1 MiB XML", sampleXML("")},
+			{"1 MiB XML with comments", sampleXML("<!-- as delivered -->")},
+			{"1 MiB UTF-16", inUTF16(usual[:1<<19], binary.LittleEndian)},
 		} {
 			b.Run(fmt.Sprintf("%d tokens/%s", tokens, c.name), func(b *testing.B) {
 				b.SetBytes(int64(len(c.text)))

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -76,7 +77,73 @@ func Encodings(value string) []Encoded {
 	for _, form := range beforeBase64(value) {
 		addBase64(add, " of an escaped value", form)
 	}
+	for _, order := range [...]struct {
+		name string
+		binary.AppendByteOrder
+	}{{"utf-16le", binary.LittleEndian}, {"utf-16be", binary.BigEndian}} {
+		text := inUTF16(value, order)
+		add(order.name, text)
+		add(order.name+", harmless", Harmless(text))
+		add(order.name+", go", unquoted(strconv.Quote(text)))
+		add(order.name+", query", url.QueryEscape(text))
+	}
+	if text, ok := inOneByte(value); ok {
+		add("one byte", text)
+		add("one byte, harmless", Harmless(text))
+		add("one byte, query", url.QueryEscape(text))
+		addBase64(add, " of one byte", text)
+	}
 	return all
+}
+
+// inUTF16 gives value in UTF-16.
+func inUTF16(value string, order binary.AppendByteOrder) string {
+	var b []byte
+	for _, c := range value {
+		for _, unit := range utf16.AppendRune(nil, c) {
+			b = order.AppendUint16(b, unit)
+		}
+	}
+	return string(b)
+}
+
+// windows1252 are the characters that Windows-1252 has at 0x80 to 0x9f, where
+// ISO-8859-1 has control characters.
+const windows1252 = "€\u0081‚ƒ„…†‡ˆ‰Š‹Œ\u008dŽ\u008f\u0090‘’“”•–—˜™š›œ\u009džŸ"
+
+// inOneByte gives a value that is not all ASCII in ISO-8859-1 or, where that
+// lacks a character of it, in Windows-1252; nothing when both do.
+func inOneByte(value string) (text string, ok bool) {
+	if isASCII(value) {
+		return "", false
+	}
+	b := make([]byte, 0, len(value))
+	for _, c := range value {
+		switch i := strings.IndexRune(windows1252, c); {
+		case c <= 0xff:
+			b = append(b, byte(c))
+		case i >= 0 && c != utf8.RuneError:
+			b = append(b, byte(0x80+utf8.RuneCountInString(windows1252[:i])))
+		default:
+			return "", false
+		}
+	}
+	return string(b), true
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// visible reports whether there is enough of a value of which some characters
+// were replaced to be masked.
+func visible(s string) bool {
+	return utf8.RuneCountInString(strings.ReplaceAll(s, "\ufffd", "")) >= MinLength
 }
 
 func addBase64(add func(name, text string), of, value string) {

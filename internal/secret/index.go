@@ -173,6 +173,9 @@ func (x *index) fill(added ...run) {
 // insert adds a run to runs whose lengths fall by half at least, so that
 // there are few of them and each pattern is moved few times.
 func insert(runs []run, r run) []run {
+	if len(r) == 0 {
+		return runs
+	}
 	n := len(runs)
 	for n > 0 && len(runs[n-1]) < 2*len(r) {
 		r = merge(runs[n-1], r)

@@ -29,13 +29,19 @@ const (
 //
 // A secret is found as it is and in the encodings of [Encodings], also where
 // these are mixed or lie in up to three layers (JSON in a JSON string,
-// percent-encoded base64). It is not found where it was hashed, compressed,
-// encrypted, cut into pieces, or put into base64 twice.
+// percent-encoded base64); in text in UTF-16, ISO-8859-1 and Windows-1252; and
+// in XML that splits it by comments, processing instructions or CDATA sections.
+// It is not found where it was hashed, compressed, encrypted, cut into other
+// pieces, or put into base64 twice.
 type Redactor struct {
 	mu   sync.Mutex // held by writers; readers load the index
 	seen map[string]bool
 	last string // the value that was copied last
 	idx  atomic.Pointer[index]
+	// wide is the index of values in UTF-16, but for those that are in narrow
+	// yet: few runs come across such text.
+	wide   *index
+	narrow []*entry
 }
 
 // NewRedactor gives a redactor that knows nothing yet.
@@ -107,10 +113,16 @@ func (r *Redactor) add(name string, values ...string) {
 		v = r.own(v)
 		r.seen[v] = true
 		e := &entry{name: name, value: v}
-		plain, coded = append(plain, e), append(coded, e)
+		plain, coded, r.narrow = append(plain, e), append(coded, e), append(r.narrow, e)
 		for _, w := range [...]string{strings.Map(inJSON, v), strings.Map(inXML, v)} {
 			if w != v {
 				plain = append(plain, &entry{name: name, value: w})
+			}
+		}
+		if w, ok := inOneByte(v); ok {
+			plain, coded = append(plain, &entry{name: name, value: w}), append(coded, &entry{name: name, value: w})
+			if shown := strings.Map(inJSON, w); visible(shown) {
+				plain = append(plain, &entry{name: name, value: shown})
 			}
 		}
 		for _, w := range beforeBase64(v) {
@@ -199,15 +211,7 @@ func (r *Redactor) find(s string) []match {
 	if r == nil {
 		return nil
 	}
-	x := r.idx.Load()
-	if x == nil {
-		return nil
-	}
-	found := x.find(s)
-	if len(found) == 0 {
-		return nil
-	}
-	found = slices.DeleteFunc(found, func(m match) bool { return x.insideMask(s, m) })
+	found := r.all(s)
 	slices.SortFunc(found, compareMatches)
 	return found
 }
