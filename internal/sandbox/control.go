@@ -101,8 +101,8 @@ type state struct {
 		Plans []string `json:"it-rt"`
 	} `json:"entitlements"`
 	API struct {
-		Packages    []api.Package `json:"packages"`
-		Credentials []string      `json:"user-credentials"`
+		Packages    []api.Package    `json:"packages"`
+		Credentials []api.Credential `json:"user-credentials"`
 	} `json:"api"`
 	Destination struct {
 		Subaccount []string `json:"subaccount"`
@@ -133,6 +133,9 @@ type artifactState struct {
 	Type    string `json:"type"`
 	Version string `json:"version"`
 	Status  string `json:"status"`
+	// Content is a digest of what is deployed, with its parameters; empty: what
+	// the sandbox has for the ID.
+	Content string `json:"content,omitzero"`
 }
 
 func (t *Tenant) getState(w http.ResponseWriter, _ *http.Request) {
@@ -153,7 +156,7 @@ func (t *Tenant) state() state {
 	}
 	s.Runtime.Flows, s.Runtime.Artifacts = []flowState{}, []artifactState{}
 	for _, d := range t.runtime.Lasting() {
-		s.Runtime.Artifacts = append(s.Runtime.Artifacts, artifactState{d.ID, d.Type, d.Version, d.FinalStatus()})
+		s.Runtime.Artifacts = append(s.Runtime.Artifacts, artifactState{d.ID, d.Type, d.Version, d.FinalStatus(), d.Content})
 		for _, f := range d.Flows {
 			s.Runtime.Flows = append(s.Runtime.Flows, flowState{d.ID, f.Endpoint, f.Role})
 		}

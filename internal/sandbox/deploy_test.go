@@ -499,7 +499,7 @@ func TestStateShowsWhatIsDeployed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t, sandbox.Options{}).designer()
 		before := d.state()
-		const row = `{"id":"Price","type":"INTEGRATION_FLOW","version":"1.0.2","status":"STARTED"}`
+		const row = `{"id":"Price","type":"INTEGRATION_FLOW","version":"1.0.2","status":"STARTED","content":"hmac-sha256:`
 		d.call(201, "POST", flowsPath, uploadBody(t, "Price", "SandboxFlows", flowZip(t, "Price", "1.0.2", "/price")))
 		d.deploy("Price")
 		during := d.state()

@@ -3,8 +3,10 @@ package sandbox_test
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"mime"
 	"slices"
 	"strings"
@@ -201,7 +203,7 @@ func TestUploadUpdateDelete(t *testing.T) {
 	if a := d.call(200, "GET", one("Price", "active")+"/$value", ""); a.body != string(content) {
 		t.Errorf("what comes back is not what was sent")
 	}
-	if state := d.send("GET", d.URL("control")+"/_sandbox/state", "").body; !strings.Contains(strings.Join(strings.Fields(state), ""), `{"id":"Team","artifacts":[{"id":"Price","type":"INTEGRATION_FLOW","version":"1.0.2"}]}`) {
+	if state := d.send("GET", d.URL("control")+"/_sandbox/state", "").body; !strings.Contains(strings.Join(strings.Fields(state), ""), `"artifacts":[{"id":"Price","type":"INTEGRATION_FLOW","version":"1.0.2","name":"Priceofadeveloper","description":"takesmessages","content":"sha256:`+fmt.Sprintf("%x", sha256.Sum256(content))+`"}]}`) {
 		t.Errorf("state %s", state)
 	}
 	twice := d.call(500, "POST", flowsPath, uploadBody(t, "Price", "Team", content))

@@ -3,6 +3,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"net/http"
 	"net/url"
 	"slices"
@@ -58,6 +59,9 @@ type API struct {
 	artifacts artifacts
 	tasks     tasks
 	sessions  csrf.Sessions
+	// own is the content the sandbox has for the IDs of its flows.
+	own map[string]func() content
+	key [32]byte // of digests of what may be secret
 	// credentials and keystore are security content.
 	credentials credentials
 	keystore    keystore
@@ -76,7 +80,8 @@ type set struct {
 
 // New makes the API with the package of the built-in flows in it.
 func New(o Options) *API {
-	a := &API{o: o}
+	a := &API{o: o, own: map[string]func() content{}}
+	_, _ = rand.Read(a.key[:]) // it never fails
 	a.packages.add(newPackage(packageSpec{
 		ID: FlowPackage, Name: "Sandbox Flows", ShortText: "The integration flows of the sandbox", Version: "1.0.0",
 	}, o.Faults.Now(), "sandbox"))

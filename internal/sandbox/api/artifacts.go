@@ -120,7 +120,7 @@ var artifactID = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_. -]{0,149}$`)
 // createArtifact makes an artifact of an upload; without content, an empty
 // one.
 func (a *API) createArtifact(c *call, kind artifactKind) {
-	spec, err := readEntity[artifactSpec](c, "artifact")
+	spec, err := readEntity[artifactSpec](c, "artifact", MaxArtifact)
 	if err != nil {
 		c.fail(err)
 		return
@@ -146,9 +146,13 @@ func (a *API) createArtifact(c *call, kind artifactKind) {
 	}
 	x.take(spec, uploaded)
 	x.modified, x.changedBy = x.created, x.createdBy
-	if taken := a.artifacts.add(x); taken != nil {
-		// A business error is a 500 with text (wire/sap.md 6.1, 6.5).
+	switch taken, room := a.artifacts.add(x); {
+	// A business error is a 500 with text (wire/sap.md 6.1, 6.5).
+	case taken != nil:
 		http.Error(c.w, fmt.Sprintf("%s design time artifact with the id '%s' already exists.", taken.kind.title, x.id), http.StatusInternalServerError)
+		return
+	case !room:
+		http.Error(c.w, noRoom, http.StatusInternalServerError)
 		return
 	}
 	e := x.entity()
@@ -199,7 +203,7 @@ func (spec artifactSpec) unpack() (*content, *odata.Error) {
 	if err != nil {
 		return nil, odata.Errorf(http.StatusBadRequest, "ArtifactContent is not valid: %s", err)
 	}
-	return &content{zip, b}, nil
+	return newContent(zip, b), nil
 }
 
 // updateArtifact replaces the content, or what is said of it. The
@@ -207,7 +211,7 @@ func (spec artifactSpec) unpack() (*content, *odata.Error) {
 // not the ID where the upload had another one. Values that were configured stay
 // as long as their parameters do.
 func (a *API) updateArtifact(c *call, x *artifact) {
-	spec, err := readEntity[artifactSpec](c, "artifact")
+	spec, err := readEntity[artifactSpec](c, "artifact", MaxArtifact)
 	if err != nil {
 		c.fail(err)
 		return
@@ -230,11 +234,14 @@ func (a *API) updateArtifact(c *call, x *artifact) {
 		changed.modified, changed.changedBy = now, c.caller.Name
 		return &changed, nil
 	})
-	if err != nil {
+	switch {
+	case err != nil && err.Message == noRoom:
+		http.Error(c.w, noRoom, http.StatusInternalServerError)
+	case err != nil:
 		c.fail(err)
-		return
+	default:
+		c.w.WriteHeader(http.StatusOK)
 	}
-	c.w.WriteHeader(http.StatusOK)
 }
 
 func has(parameters []bundle.Parameter, key string) bool {
@@ -255,7 +262,7 @@ func (a *API) configure(c *call, x *artifact) {
 	spec, err := readEntity[struct {
 		Value *string `json:"ParameterValue"`
 		Type  string  `json:"DataType"`
-	}](c, "configuration")
+	}](c, "configuration", MaxEntity)
 	if err == nil && spec.Value == nil {
 		err = odata.Errorf(http.StatusBadRequest, "ParameterValue is mandatory")
 	}

@@ -21,17 +21,19 @@ const (
 	materialEdit    = "SecurityMaterialEdit"
 )
 
-// userCredential is a user name with a password, which nothing in the sandbox
-// uses and which is therefore not kept.
+// userCredential is a user name with a password, of which nothing but a digest
+// is kept: nothing in the sandbox uses it.
 type userCredential struct {
 	Name        string  `json:"Name"`
 	Kind        string  `json:"Kind"`
 	Description string  `json:"Description"`
 	User        string  `json:"User"`
 	CompanyID   *string `json:"CompanyId"`
+	Password    *string `json:"Password"` // nil once it is read
 
-	by string
-	on time.Time
+	digest string // of the password; empty: it never had one
+	by     string
+	on     time.Time
 }
 
 // credentialKinds are the kinds of user credentials.
@@ -113,13 +115,24 @@ func (cs *credentials) all() []*userCredential {
 	return slices.SortedFunc(maps.Values(cs.byName), func(a, b *userCredential) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Credentials gives the names of the user credentials, sorted.
-func (a *API) Credentials() []string {
-	names := []string{}
+// Credential is a user credential as the state of the sandbox shows it.
+type Credential struct {
+	Name        string  `json:"name"`
+	Kind        string  `json:"kind"`
+	User        string  `json:"user"`
+	Description string  `json:"description,omitzero"`
+	CompanyID   *string `json:"company-id,omitzero"`
+	// Password is a digest, which differs from tenant to tenant.
+	Password string `json:"password,omitzero"`
+}
+
+// Credentials gives the user credentials, sorted by name.
+func (a *API) Credentials() []Credential {
+	list := []Credential{}
 	for _, u := range a.credentials.all() {
-		names = append(names, u.Name)
+		list = append(list, Credential{u.Name, u.Kind, u.User, u.Description, u.CompanyID, u.digest})
 	}
-	return names
+	return list
 }
 
 // serveCredentials answers UserCredentials.
@@ -169,7 +182,7 @@ func (a *API) credentialSet(c *call) {
 }
 
 func (a *API) createCredential(c *call) {
-	u, err := readCredential(c, "")
+	u, err := a.readCredential(c, "")
 	if err != nil {
 		c.fail(err)
 		return
@@ -208,13 +221,19 @@ func (a *API) oneCredential(c *call, name string) {
 }
 
 func (a *API) changeCredential(c *call, name string) {
-	u, err := readCredential(c, name)
+	u, err := a.readCredential(c, name)
 	if err != nil {
 		c.fail(err)
 		return
 	}
 	u.by, u.on = c.caller.Name, a.o.Faults.Now()
-	if !a.credentials.put(u, func(old *userCredential) bool { return old != nil }) {
+	if !a.credentials.put(u, func(old *userCredential) bool {
+		if old == nil {
+			return false
+		}
+		u.digest = cmp.Or(u.digest, old.digest)
+		return true
+	}) {
 		c.unknown("User Credentials", name)
 		return
 	}
@@ -223,8 +242,8 @@ func (a *API) changeCredential(c *call, name string) {
 
 // readCredential reads the JSON of a credential. name is the one in the
 // address, which the body may leave out; empty: it is in the body alone.
-func readCredential(c *call, name string) (*userCredential, *odata.Error) {
-	u, err := readEntity[userCredential](c, "user credential")
+func (a *API) readCredential(c *call, name string) (*userCredential, *odata.Error) {
+	u, err := readEntity[userCredential](c, "user credential", MaxEntity)
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +253,9 @@ func readCredential(c *call, name string) (*userCredential, *odata.Error) {
 	}
 	if name != "" && u.Name != name {
 		return nil, odata.Errorf(http.StatusBadRequest, "Name '%s' cannot be changed to '%s'", name, u.Name)
+	}
+	if u.Password != nil {
+		u.digest, u.Password = a.digest(*u.Password), nil
 	}
 	return &u, nil
 }

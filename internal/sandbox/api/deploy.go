@@ -128,7 +128,7 @@ func (a *API) serveDeploy(kind artifactKind) func(c *call) {
 // it cannot be built. Of an uploaded flow whose ID is that of one the sandbox
 // has, the senders count, and the flow of the sandbox answers.
 func (a *API) deployment(x *artifact) (d iflow.Deployment, problem string) {
-	d = iflow.Deployment{ID: x.id, Name: x.name, Version: x.version, Type: x.kind.runtime}
+	d = iflow.Deployment{ID: x.id, Name: x.name, Version: x.version, Type: x.kind.runtime, Content: a.deployed(x)}
 	b := x.load().bundle
 	if problem = b.Problem(x.kind.bundle); problem != "" || x.kind.runtime != iflow.TypeFlow {
 		return d, problem

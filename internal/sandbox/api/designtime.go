@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +71,25 @@ type artifact struct {
 type content struct {
 	zip    []byte
 	bundle *bundle.Bundle
+	digest string // of the zip
+}
+
+func newContent(zip []byte, b *bundle.Bundle) *content { return &content{zip, b, sum(zip)} }
+
+// maxUploads is how many bytes the uploaded artifacts of a tenant may hold
+// together.
+const maxUploads = 512 << 20
+
+// noRoom says that they hold as many.
+const noRoom = "The design workspace is full: the artifacts that are uploaded hold 512 MB at most. Delete some."
+
+// size gives how many bytes of uploads the artifact holds.
+func (x *artifact) size() int {
+	if x.generated {
+		return 0
+	}
+	held := x.load()
+	return len(held.zip) + held.bundle.Size()
 }
 
 // generate makes the content of an artifact the sandbox has by itself.
@@ -80,7 +100,7 @@ func generate(spec bundle.Spec) func() content {
 		if err != nil {
 			b = &bundle.Bundle{SymbolicName: spec.ID, Version: spec.Version}
 		}
-		return content{zip, b}
+		return *newContent(zip, b)
 	})
 }
 
@@ -92,6 +112,18 @@ func (x *artifact) values() map[string]string {
 	}
 	maps.Copy(values, x.configured)
 	return values
+}
+
+// changes gives the parameters that are configured to another value than that
+// of the content.
+func (x *artifact) changes() map[string]string {
+	changes := maps.Clone(x.configured)
+	for _, p := range x.load().bundle.Parameters {
+		if changes[p.Key] == p.Value {
+			delete(changes, p.Key)
+		}
+	}
+	return changes
 }
 
 // key gives what stands in the parentheses of its address.
@@ -177,20 +209,37 @@ func (x *artifact) part(e *odata.Entity) *odata.Entity {
 type artifacts struct {
 	mu   sync.RWMutex
 	byID map[string]*artifact
+	held int // bytes of uploads
+	// limit is how many there may be; 0: maxUploads.
+	limit int
 }
 
-// add keeps an artifact; taken is the one that has its ID already, nil: none.
-func (as *artifacts) add(x *artifact) (taken *artifact) {
+// add keeps an artifact. taken is the one that has its ID already, nil: none;
+// false: there is no room for it.
+func (as *artifacts) add(x *artifact) (taken *artifact, room bool) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
 	if taken := as.byID[x.id]; taken != nil {
-		return taken
+		return taken, true
 	}
 	if as.byID == nil {
 		as.byID = map[string]*artifact{}
 	}
-	as.byID[x.id] = x
-	return nil
+	return nil, as.put(x, nil)
+}
+
+// put keeps an artifact in place of another, nil: of none, when there is room
+// for it. The caller holds the lock.
+func (as *artifacts) put(x, old *artifact) bool {
+	grown := x.size()
+	if old != nil {
+		grown -= old.size()
+	}
+	if grown > 0 && as.held+grown > cmp.Or(as.limit, maxUploads) {
+		return false
+	}
+	as.byID[x.id], as.held = x, as.held+grown
+	return true
 }
 
 // get gives an artifact of a kind.
@@ -211,23 +260,30 @@ func (as *artifacts) change(id string, change func(old artifact) (*artifact, *od
 		return missing("Integration Designtime Artifact", id)
 	}
 	changed, err := change(*old)
-	if err == nil {
-		as.byID[id] = changed
+	if err == nil && !as.put(changed, old) {
+		err = odata.Errorf(http.StatusInternalServerError, noRoom)
 	}
 	return err
 }
 
 func (as *artifacts) remove(id string) {
-	as.mu.Lock()
-	defer as.mu.Unlock()
-	delete(as.byID, id)
+	as.removeIf(func(x *artifact) bool { return x.id == id })
 }
 
 // removeOf removes the artifacts of a package.
 func (as *artifacts) removeOf(packageID string) {
+	as.removeIf(func(x *artifact) bool { return x.packageID == packageID })
+}
+
+func (as *artifacts) removeIf(gone func(*artifact) bool) {
 	as.mu.Lock()
 	defer as.mu.Unlock()
-	maps.DeleteFunc(as.byID, func(_ string, x *artifact) bool { return x.packageID == packageID })
+	for id, x := range as.byID {
+		if gone(x) {
+			delete(as.byID, id)
+			as.held -= x.size()
+		}
+	}
 }
 
 // of gives the artifacts of a package, sorted by ID.
@@ -254,35 +310,10 @@ func (a *API) design(f iflow.Flow) {
 	if f.CSRF {
 		sender.CSRF = "1"
 	}
+	load := generate(bundle.Spec{ID: f.ID, Version: version, Type: bundle.Flow, Sender: &sender})
+	a.own[f.ID] = load
 	a.artifacts.add(&artifact{
 		kind: integrationFlows(), id: f.ID, name: f.ID, version: version, packageID: FlowPackage,
-		created: now, modified: now, createdBy: "sandbox", changedBy: "sandbox", generated: true,
-		load: generate(bundle.Spec{ID: f.ID, Version: version, Type: bundle.Flow, Sender: &sender}),
+		created: now, modified: now, createdBy: "sandbox", changedBy: "sandbox", generated: true, load: load,
 	})
-}
-
-// Package is an integration package as the state of the sandbox shows it.
-type Package struct {
-	ID        string     `json:"id"`
-	Artifacts []Artifact `json:"artifacts"`
-}
-
-// Artifact is a design-time artifact as the state of the sandbox shows it.
-type Artifact struct {
-	ID      string `json:"id"`
-	Type    string `json:"type"`
-	Version string `json:"version"`
-}
-
-// Packages gives the integration packages and what is in them, sorted by ID.
-func (a *API) Packages() []Package {
-	list := []Package{}
-	for _, id := range a.packages.ids() {
-		p := Package{ID: id, Artifacts: []Artifact{}}
-		for _, x := range a.artifacts.of(id) {
-			p.Artifacts = append(p.Artifacts, Artifact{x.id, x.kind.runtime, x.version})
-		}
-		list = append(list, p)
-	}
-	return list
 }

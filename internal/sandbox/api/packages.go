@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,8 +22,12 @@ import (
 // FlowPackage is the ID of the package the built-in flows belong to.
 const FlowPackage = "SandboxFlows"
 
-// maxEntity bounds the body of a request that creates or changes an entity.
-const maxEntity = 40 << 20
+// Limits of the body of a request that creates or changes an entity: an
+// artifact with its content, and anything else.
+const (
+	MaxArtifact = 40 << 20
+	MaxEntity   = 1 << 20
+)
 
 // packageSpec is what a caller may say of an integration package.
 type packageSpec struct {
@@ -176,7 +181,7 @@ func (a *API) packageSet(c *call) {
 var packageID = regexp.MustCompile(`^[A-Za-z0-9]{1,150}$`)
 
 func (a *API) createPackage(c *call) {
-	spec, err := readEntity[packageSpec](c, "integration package")
+	spec, err := readEntity[packageSpec](c, "integration package", MaxEntity)
 	if err != nil {
 		c.fail(err)
 		return
@@ -208,14 +213,17 @@ func (spec packageSpec) problems() []string {
 	return list
 }
 
-// readEntity reads the JSON of an entity, bare or inside "d"; what names it in
-// messages.
-func readEntity[T any](c *call, what string) (T, *odata.Error) {
+// readEntity reads the JSON of an entity, bare or inside "d", that has so many
+// bytes at most; what names it in messages.
+func readEntity[T any](c *call, what string, limit int64) (T, *odata.Error) {
 	var spec T
 	bad := func(text string) (T, *odata.Error) { return spec, odata.Errorf(http.StatusBadRequest, "%s", text) }
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxEntity))
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, limit))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return spec, odata.Errorf(http.StatusRequestEntityTooLarge, "the body is larger than %d MB, the limit for one %s", limit>>20, what)
+	}
 	if err != nil {
-		return bad("the body is too large or did not arrive")
+		return bad("the body did not arrive whole")
 	}
 	var wrapped struct {
 		D json.RawMessage `json:"d"`
@@ -257,7 +265,7 @@ func (a *API) onePackage(c *call, id string) {
 }
 
 func (a *API) changePackage(c *call, old *integrationPackage) {
-	spec, err := readEntity[packageSpec](c, "integration package")
+	spec, err := readEntity[packageSpec](c, "integration package", MaxEntity)
 	if err != nil {
 		c.fail(err)
 		return

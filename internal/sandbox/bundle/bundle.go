@@ -56,6 +56,19 @@ type Bundle struct {
 	modelProblem, valuesProblem string // see [Bundle.Problem]
 }
 
+// Size gives how many bytes the texts of the bundle take, which are more than
+// those of the zip where they were packed.
+func (b *Bundle) Size() int {
+	n := len(b.Name) + len(b.Description)
+	for _, p := range b.Parameters {
+		n += len(p.Key) + len(p.Value) + len(p.Type)
+	}
+	for _, s := range b.Senders {
+		n += len(s.Address) + len(s.Role) + len(s.CSRF)
+	}
+	return n
+}
+
 // DefaultVersion is the version of a bundle whose manifest has none.
 const DefaultVersion = "1.0.0"
 

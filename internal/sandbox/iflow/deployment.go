@@ -33,6 +33,9 @@ type Deployment struct {
 	ID, Name, Version string
 	// Type is that of the artifact, such as [TypeFlow].
 	Type string
+	// Content tells its content and parameters from others; empty: those that
+	// the sandbox has for the ID.
+	Content string
 	// By is who deployed it, Deployed when: what the API shows.
 	By       string
 	Deployed time.Time
