@@ -223,4 +223,8 @@ type Failure struct {
 	Notes []string
 	// Diff compares documents line by line, "-" wanted and "+" found.
 	Diff string
+	// NotJudged says that nothing was compared: an operand has no value, or an
+	// expression cannot be evaluated on this document. That is an error, and
+	// says nothing of the answer.
+	NotJudged bool
 }

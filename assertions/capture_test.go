@@ -205,9 +205,9 @@ func TestCaptureProblems(t *testing.T) {
 		{`v: {status: false}`, Problem{Place: 1013, Code: "invalid-value", Message: "status of capture v can only be true"}},
 		{`v: {status: 1}`, Problem{Place: 1013, Code: "wrong-type", Message: "status of capture v: want true or false, found 1"}},
 		{`v: {json: a, secret: 1}`, Problem{Place: 1022, Code: "wrong-type", Message: "secret of capture v: want true or false, found 1"}},
-		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: expression must evaluate to a node-set`}},
+		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: want a path, a function or a value, found the end`}},
 		{`v: {json: a, namespaces: {p: "urn:x"}}`, Problem{Place: 1014, Code: "unknown-key", Message: "namespaces in capture v has nothing to be for: want an XPath in xml beside it"}},
-		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: expression must evaluate to a node-set`}},
+		{`v: {xml: "//a["}`, Problem{Place: 1010, Code: "invalid-xpath", Message: `capture v: "//a[" is not XPath 1.0: want a path, a function or a value, found the end`}},
 		{`v: {header: "a b"}`, Problem{Place: 1013, Code: "invalid-value", Message: `capture v: "a b" is not the name of a header`}},
 	}
 	for _, tt := range tests {

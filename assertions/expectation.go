@@ -404,6 +404,6 @@ func scopesValue(scopes []string) value {
 func (a *assertion) cannotCompute(err error, d *display) Failure {
 	return Failure{
 		Place: a.place, Subject: a.subject, Path: a.path,
-		Message: a.what(d) + ": " + err.Error(),
+		Message: a.what(d) + ": " + err.Error(), NotJudged: true,
 	}
 }

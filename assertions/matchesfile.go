@@ -143,7 +143,7 @@ func (x *expectedFile) checkIgnored(c *compiler, n *Node, kind payloadKind) {
 	case kind == payloadJSON && notJSON != nil, kind == "" && notJSON != nil && notXML != nil:
 		c.problem(n.Place, "invalid-path", "ignore of matches-file: "+notJSON.Error(), commentHint)
 	case kind == payloadXML && notXML != nil:
-		c.problem(n.Place, "invalid-xpath", fmt.Sprintf("ignore of matches-file: %s is not XPath 1.0: %s", quote(n.Text), xpathMistake(notXML)), xpathHint(notXML)...)
+		c.xpathProblem(n.Place, "ignore of matches-file", n.Text, notXML)
 	}
 }
 
@@ -384,19 +384,16 @@ func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 	for _, s := range m.ignored {
 		x, err := newXPath(s, m.prefixes)
 		if err != nil {
-			return nil, fmt.Errorf("ignore: %s is not XPath 1.0: %s", m.c.display().quote(s), xpathMistake(err))
+			return nil, fmt.Errorf("ignore: %s is not XPath 1.0: %s", m.c.display().quote(s), err)
 		}
-		nodes, computed, err := x.run(t, len(t.nodes)+len(t.attrs))
+		if !x.selects() {
+			return nil, fmt.Errorf("ignore: %s selects no nodes", m.c.display().quote(s))
+		}
+		found, err := x.run(t)
 		if err != nil {
 			return nil, fmt.Errorf("ignore: %s", err)
 		}
-		if computed != nil {
-			return nil, fmt.Errorf("ignore: %s selects no nodes", m.c.display().quote(s))
-		}
-		for _, n := range nodes {
-			if n.attr < 0 {
-				n.attr = -1
-			}
+		for _, n := range found.nodes.refs {
 			ignored[n] = struct{}{}
 		}
 	}

@@ -50,7 +50,7 @@ func TestXML(t *testing.T) {
 		{`"//*[name()='Sku']": A-100`, "", nil},
 		{`//*[local-name()='Sku']: A-100`, "", nil},
 		{`namespace-uri(/*): urn:orders`, "", nil},
-		{`/x:Order/c:Note/@xml:lang: de`, "xml: \"/x:Order/c:Note/@xml:lang\" is not XPath 1.0: prefix xml not defined", nil},
+		{`/x:Order/c:Note/@xml:lang: de`, "", nil},
 		{`count(//x:Line): 3`, "xml count(//x:Line): want 3, got 2", nil},
 		{`count(//x:Line): {gt: 2}`, "xml count(//x:Line): want more than 2, got 2", nil},
 		{`//c:Qty: 3`, `xml //c:Qty: want "3", got "2"`, nil},
@@ -255,11 +255,11 @@ func TestSOAPFault(t *testing.T) {
 
 // TestExpensiveXPath: an expression that would not end is stopped.
 func TestExpensiveXPath(t *testing.T) {
-	body := "<a>" + strings.Repeat("<b><c/></b>", 3000) + "</a>"
-	e := mustCompile(t, `xml: {"count(//*[count(//*[count(//*) > 1]) > 1])": 1}`)
+	body := "<a>" + strings.Repeat("<b><c/></b>", 20000) + "</a>"
+	e := mustCompile(t, `xml: {"count(//*[count(following::*) > count(preceding::*)])": 1}`)
 	start := time.Now()
 	f := e.Check(&Result{Body: body}, nil)
-	if len(f) != 1 || !strings.Contains(f[0].Message, "too many steps") {
+	if len(f) != 1 || !strings.Contains(f[0].Message, "too many steps") || !f[0].NotJudged {
 		t.Errorf("%+v", f)
 	}
 	if d := time.Since(start); d > 60*time.Second {

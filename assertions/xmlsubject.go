@@ -1,10 +1,12 @@
 package assertions
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -30,26 +32,26 @@ func compileXML(c *compiler, e *Expectation, s *subject, f *Field) {
 func (c *compiler) xpath(s string, place Place, what string) *xpathExpr {
 	if strings.Contains(s, "${") {
 		// The caller has said that an expression in a name is not evaluated.
-		return &xpathExpr{text: "/"}
+		s = "/"
 	}
 	x, err := newXPath(s, c.prefixes)
 	if err != nil {
-		c.problem(place, "invalid-xpath", fmt.Sprintf("%s: %s is not XPath 1.0: %s", what, c.show.quote(s), xpathMistake(err)), xpathHint(err)...)
+		c.xpathProblem(place, what, s, err)
 		return nil
 	}
 	return x
 }
 
-func xpathMistake(err error) string {
-	return strings.TrimPrefix(strings.TrimSuffix(err.Error(), "."), "xpath: ")
-}
-
-// xpathHint says what to do about a prefix that is not declared.
-func xpathHint(err error) []string {
-	if !strings.Contains(err.Error(), "prefix") {
-		return nil
+// xpathProblem says what is wrong with an expression, and where in it.
+func (c *compiler) xpathProblem(place Place, what, s string, err error) {
+	p := Problem{Place: place, Code: "invalid-xpath", Message: fmt.Sprintf("%s: %s is not XPath 1.0: %s", what, c.show.quote(s), err)}
+	if e, ok := errors.AsType[*xpathError](err); ok {
+		p.Hints = e.hints
+		if e.at < e.end {
+			p.Offset, p.Width = utf8.RuneCountInString(s[:e.at]), utf8.RuneCountInString(s[e.at:e.end])
+		}
 	}
-	return []string{"declare it in namespaces: {prefix: URI}, or use local-name()"}
+	c.problems = append(c.problems, p)
 }
 
 var prefixName = regexp.MustCompile(`^[\pL_][\pL\pN_.-]*$`)
@@ -119,7 +121,7 @@ func (x *xpathExpr) with(fields []Field, compute Lookup) (*xpathExpr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &xpathExpr{x.text, prefixes}, nil
+	return &xpathExpr{x.text, prefixes, x.term}, nil
 }
 
 // xml gives what an XPath finds, or why that cannot be known.
@@ -236,12 +238,15 @@ func (x *xpathExpr) prefixNotes(t *xmlTree, d *display) []string {
 	cuts := stepEnds(x.text)
 	for i := len(cuts) - 1; i >= 0; i-- {
 		prefix := x.text[:cuts[i]]
-		part := &xpathExpr{prefix, x.prefixes}
-		nodes, _, err := part.run(t, 1)
-		if err != nil || len(nodes) == 0 || nodes[0].attr >= 0 {
+		part, err := newXPath(prefix, x.prefixes)
+		if err != nil || !part.selects() {
 			continue
 		}
-		return t.describe(shownPath(prefix)+" exists and has", nodes[0].node, x.text[cuts[i]:], d)
+		found, err := part.run(t)
+		if err != nil || len(found.nodes.refs) == 0 || found.nodes.refs[0].attr >= 0 {
+			continue
+		}
+		return t.describe(shownPath(prefix)+" exists and has", found.nodes.refs[0].node, x.text[cuts[i]:], d)
 	}
 	root := t.element()
 	notes := []string{"the document's element is " + d.path(t.nameOf(root).qualified())}

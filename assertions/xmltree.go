@@ -45,8 +45,10 @@ type xmlNode struct {
 	kind                      xmlKind
 	name                      int32 // in xmlTree.names
 	parent, first, next, prev int32
-	attrFrom, attrTo          int32 // in xmlTree.attrs
-	text                      string
+	// end is the last node within it; itself when there is none.
+	end              int32
+	attrFrom, attrTo int32 // in xmlTree.attrs
+	text             string
 }
 
 // xmlAttr is an attribute; declarations of namespaces are none.
@@ -170,6 +172,7 @@ func (p *xmlParser) end() (*xmlTree, *xmlMistake) {
 	if !p.seenRoot {
 		return nil, p.fail("there is no element")
 	}
+	p.tree.nodes[0].end = int32(len(p.tree.nodes) - 1)
 	return p.tree, nil
 }
 
@@ -247,7 +250,7 @@ func (p *xmlParser) add(n xmlNode) int32 {
 	if len(p.open) > 0 {
 		n.parent = p.open[len(p.open)-1].node
 	}
-	n.prev = p.last
+	n.prev, n.end = p.last, id
 	if p.last > 0 {
 		p.tree.nodes[p.last].next = id
 	} else {
@@ -402,6 +405,7 @@ func (p *xmlParser) stop(t xml.EndElement) *xmlMistake {
 	if o.name != t.Name {
 		return p.fail("</%s> where </%s> was due", written(t.Name), written(o.name))
 	}
+	p.tree.nodes[o.node].end = int32(len(p.tree.nodes) - 1)
 	p.open = p.open[:n]
 	p.last = o.node
 	if len(p.scopes) > o.scopes {
