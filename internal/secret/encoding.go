@@ -96,9 +96,12 @@ func Encodings(value string) []Encoded {
 	return all
 }
 
-// inUTF16 gives value in UTF-16.
+// inUTF16 gives value in UTF-16, or nothing when too little of it is text.
 func inUTF16(value string, order binary.AppendByteOrder) string {
-	var b []byte
+	if !visible(strings.Map(inJSON, value)) {
+		return ""
+	}
+	b := make([]byte, 0, 2*len(value))
 	for _, c := range value {
 		for _, unit := range utf16.AppendRune(nil, c) {
 			b = order.AppendUint16(b, unit)

@@ -113,7 +113,12 @@ func (r *Redactor) add(name string, values ...string) {
 		v = r.own(v)
 		r.seen[v] = true
 		e := &entry{name: name, value: v}
-		plain, coded, r.narrow = append(plain, e), append(coded, e), append(r.narrow, e)
+		plain, coded = append(plain, e), append(coded, e)
+		if strings.ContainsFunc(v, func(c rune) bool { return c <= 0xff }) {
+			r.narrow = append(r.narrow, e)
+		} else { // no zero byte tells that there is UTF-16
+			plain = append(plain, e.inUTF16()...)
+		}
 		for _, w := range [...]string{strings.Map(inJSON, v), strings.Map(inXML, v)} {
 			if w != v {
 				plain = append(plain, &entry{name: name, value: w})

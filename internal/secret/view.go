@@ -60,7 +60,11 @@ func (x *index) joined(s string) []match {
 }
 
 // outsideMasks gives the matches in s, but for those in the names of secrets.
+// It is nil-safe.
 func (x *index) outsideMasks(s string) []match {
+	if x == nil {
+		return nil
+	}
 	found := x.find(s)
 	if len(found) == 0 {
 		return nil
@@ -77,15 +81,24 @@ func (r *Redactor) wideIndex() *index {
 		name := r.narrow[0].name
 		var wide []*entry
 		for len(r.narrow) > 0 && r.narrow[0].name == name {
-			for _, order := range [...]binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
-				wide = append(wide, &entry{name: name, value: inUTF16(r.narrow[0].value, order)})
-			}
+			wide = append(wide, r.narrow[0].inUTF16()...)
 			r.narrow = r.narrow[1:]
 		}
 		r.wide = r.wide.with(name, wide, nil)
 	}
 	r.narrow = nil
 	return r.wide
+}
+
+// inUTF16 gives the entries of the value in UTF-16.
+func (e *entry) inUTF16() []*entry {
+	var wide []*entry
+	for _, order := range [...]binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if w := inUTF16(e.value, order); w != "" {
+			wide = append(wide, &entry{name: e.name, value: w})
+		}
+	}
+	return wide
 }
 
 // text gives the view of s.

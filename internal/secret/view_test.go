@@ -111,6 +111,20 @@ func TestStringSplitByMarkup(t *testing.T) {
 	}
 }
 
+// A value of other scripts has no zero byte in UTF-16 that would give it away.
+func TestStringInUTF16WithoutZeroBytes(t *testing.T) {
+	r := NewRedactor()
+	r.Add("n", "日本語秘密")
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if got, want := r.String("x"+inUTF16("日本語秘密", order)+"y"), "x***(n)y"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got, want := r.String("x\x00y"), "x\x00y"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestSplitsText(t *testing.T) {
 	for text, want := range map[string]bool{
 		"<?xml version='1.0'?><a>b</a>":           false,
