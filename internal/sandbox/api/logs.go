@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"iflowtest/internal/sandbox/messagelog"
 	"iflowtest/internal/sandbox/odata"
@@ -18,7 +19,7 @@ func (a *API) serveLogs(c *call) {
 		return
 	}
 	id, _ := c.path[0].Key("")
-	l, ok := a.o.Logs.Get(id, a.o.Faults.Now())
+	l, ok := a.o.Logs.Get(id, time.Now())
 	if !ok {
 		c.unknown("MessageProcessingLog", id)
 		return
@@ -46,7 +47,7 @@ func (a *API) logSet(c *call) {
 		return
 	}
 	var rows []*logRow
-	logs := a.o.Logs.All(a.o.Faults.Now())
+	logs := a.o.Logs.All(time.Now())
 	for i := range logs {
 		if l := &logs[i]; holdsAll(l, wanted) {
 			rows = append(rows, &logRow{a, l})
@@ -100,7 +101,7 @@ func (a *API) logPart(rowsOf func(l *messagelog.Log) []*logPart, all bool) func(
 			return
 		}
 		id, _ := set.Key("")
-		if l, ok := a.o.Logs.Get(logOf(id), a.o.Faults.Now()); ok {
+		if l, ok := a.o.Logs.Get(logOf(id), time.Now()); ok {
 			for _, row := range rowsOf(&l) {
 				if row.id == id {
 					c.navigate(row.entity(), c.path[1:])
@@ -114,7 +115,7 @@ func (a *API) logPart(rowsOf func(l *messagelog.Log) []*logPart, all bool) func(
 
 func (a *API) logParts(c *call, rowsOf func(l *messagelog.Log) []*logPart) {
 	var rows []*logPart
-	logs := a.o.Logs.All(a.o.Faults.Now())
+	logs := a.o.Logs.All(time.Now())
 	for i := range logs {
 		rows = append(rows, rowsOf(&logs[i])...)
 	}

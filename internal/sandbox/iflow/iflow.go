@@ -226,17 +226,18 @@ func (rt *Runtime) process(w http.ResponseWriter, r *http.Request, flow *Flow) {
 	if f, ok := rt.o.Faults.Take(fault.Request{Part: Part, Path: r.URL.Path}, fault.LogLate); ok {
 		late = f.Duration
 	}
-	rt.o.Logs.Begin(log, late)
+	rt.o.Logs.Begin(log, time.Now(), late)
 	a := flow.Process(r.Context(), m)
 	a.Log.End = rt.o.Faults.Now().Add(a.Async)
+	over := time.Now().Add(a.Async)
 	if a.Failure != "" {
 		a.Log.Status, a.Log.Error = cmp.Or(a.Log.Status, messagelog.Failed), a.Failure
-		rt.o.Logs.Finish(m.ID, a.Log, late)
+		rt.o.Logs.Finish(m.ID, a.Log, over, late)
 		fail(w, m.ID)
 		return
 	}
 	a.Log.Status = cmp.Or(a.Log.Status, messagelog.Completed)
-	rt.o.Logs.Finish(m.ID, a.Log, late)
+	rt.o.Logs.Finish(m.ID, a.Log, over, late)
 	respond(w, &a, m.ID, log.Correlation)
 }
 

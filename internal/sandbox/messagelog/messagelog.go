@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // The statuses a log of the sandbox may have.
@@ -48,44 +49,59 @@ type Stage struct {
 
 // Outcome is how the processing of a message ended, and what it left in the log.
 type Outcome struct {
-	// End is when the processing ends; a log whose End is zero or in the future
-	// is still being processed.
+	// End is when the processing ends, as it is shown.
 	End time.Time
 	// Status is the final status.
 	Status string
 	// Course is what comes before it, once the processing itself is over: the
-	// last stage ends at End.
+	// last stage ends where the log does.
 	Course []Stage
 	// Error is the error information; empty when there is none.
 	Error string
 	// Headers are the custom headers, Adapter the attributes that adapters left.
 	Headers, Adapter []Property
-	// Attachments are kept as long as the store has room for them, see
-	// [KeepPayloads].
+	// Attachments are, as Error, Headers and Adapter, kept as long as the store
+	// has room for them, see [KeepContents].
 	Attachments []Attachment
 }
 
-// size gives how many bytes the attachments hold.
+// size gives how many bytes the outcome holds.
 func (o *Outcome) size() int {
-	n := 0
+	n := len(o.Error)
 	for _, a := range o.Attachments {
-		n += len(a.Payload)
+		n += len(a.Name) + len(a.ContentType) + cap(a.Payload)
+	}
+	for _, p := range slices.Concat(o.Headers, o.Adapter) {
+		n += len(p.Name) + len(p.Value)
 	}
 	return n
 }
 
-// statusAt gives the status at a time before the end.
-func (o *Outcome) statusAt(now time.Time) string {
-	if o.End.IsZero() {
-		return Processing
+// cut gives the outcome with texts that are no longer than they may be.
+func (o Outcome) cut() Outcome {
+	o.Error = cut(o.Error, MaxError)
+	o.Headers, o.Adapter = cutValues(o.Headers), cutValues(o.Adapter)
+	return o
+}
+
+func cutValues(list []Property) []Property {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Value = cut(list[i].Value, MaxValue)
 	}
-	from := o.End
-	for _, stage := range slices.Backward(o.Course) {
-		if from = from.Add(-stage.For); !now.Before(from) {
-			return stage.Status
-		}
+	return list
+}
+
+// cut gives the beginning of a text, of whole characters, which does not hold
+// on to the rest.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
 	}
-	return Processing
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return strings.Clone(text[:most])
 }
 
 // Log is the log of one message.
@@ -101,26 +117,52 @@ type Log struct {
 	// Start is when the processing began.
 	Start time.Time
 	Outcome
-	// visible is when the API begins to show it.
-	visible time.Time
+	// begun is when the processing began, over when it ends, zero: that is not
+	// known yet, and visible when the API begins to show it. They are by the
+	// real clock, so that a clock that is wrong makes no log come or go.
+	begun, over, visible time.Time
 }
 
-// At gives the log as it is at the time: before its end it has a status of its
+// at gives the log as it is at the time: before its end it has a status of its
 // course or is being processed, and no error, attachments or custom headers yet.
-func (l Log) At(now time.Time) Log {
-	if !l.End.IsZero() && !now.Before(l.End) {
-		return l
+func (l *Log) at(now time.Time) Log {
+	if !l.over.IsZero() && !now.Before(l.over) {
+		return *l
 	}
-	l.Outcome = Outcome{Status: l.statusAt(now)}
-	return l
+	early := *l
+	early.Outcome = Outcome{Status: l.statusAt(now)}
+	return early
+}
+
+// statusAt gives the status at a time before the end.
+func (l *Log) statusAt(now time.Time) string {
+	if l.over.IsZero() {
+		return Processing
+	}
+	from := l.over
+	for _, stage := range slices.Backward(l.Course) {
+		if from = from.Add(-stage.For); !now.Before(from) {
+			return stage.Status
+		}
+	}
+	return Processing
 }
 
 // Keep is how many logs of each flow are kept.
 const Keep = 1000
 
-// KeepPayloads is how many bytes the attachments of all logs may hold together:
-// what is beyond it goes, that of the log that ended first before the others.
-const KeepPayloads = 64 << 20
+// Limits of what logs hold.
+const (
+	// KeepContents is how many bytes the attachments, custom headers, adapter
+	// attributes and error information of all logs may hold together: what is
+	// beyond it goes, that of the log that ended first before the others.
+	KeepContents = 256 << 20
+	// MaxValue is how many bytes are kept of the value of a custom header or an
+	// adapter attribute, and of the IDs that the sender gives; MaxError of error
+	// information.
+	MaxValue = 1 << 10
+	MaxError = 64 << 10
+)
 
 // Delay is how long after its start a log appears: the platform writes them
 // some time after the call.
@@ -132,9 +174,9 @@ type Store struct {
 	mu    sync.RWMutex
 	byID  map[string]*Log
 	flows map[string]*ring
-	// payloads are the logs with attachments in the order of their ends, and
+	// contents are the logs that hold something in the order of their ends, and
 	// held the bytes of those that are kept.
-	payloads []*Log
+	contents []*Log
 	held     int
 }
 
@@ -144,10 +186,11 @@ type ring struct {
 	next int
 }
 
-// Begin adds a log that is being processed. late is what the fault log-late
-// adds to the delay; it counts from the flow's end.
-func (s *Store) Begin(l Log, late time.Duration) {
-	l.Status, l.visible = Processing, l.Start.Add(Delay)
+// Begin adds a log that is being processed, since now by the real clock. late
+// is what the fault log-late adds to the delay; it counts from the flow's end.
+func (s *Store) Begin(l Log, now time.Time, late time.Duration) {
+	l.Status, l.begun, l.visible = Processing, now, now.Add(Delay)
+	l.Correlation, l.Application = cut(l.Correlation, MaxValue), cut(l.Application, MaxValue)
 	if late > 0 {
 		l.visible = time.Time{}
 	}
@@ -173,9 +216,10 @@ func (s *Store) Begin(l Log, late time.Duration) {
 	r.next = (r.next + 1) % Keep
 }
 
-// Finish gives the log its outcome, whose end may be in the future. A log that
-// is kept no more is left alone.
-func (s *Store) Finish(id string, o Outcome, late time.Duration) {
+// Finish gives the log its outcome. over is the end by the real clock, which
+// may be in the future. A log that is kept no more is left alone.
+func (s *Store) Finish(id string, o Outcome, over time.Time, late time.Duration) {
+	o = o.cut()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l, ok := s.byID[id]
@@ -183,29 +227,29 @@ func (s *Store) Finish(id string, o Outcome, late time.Duration) {
 		return
 	}
 	s.drop(l)
-	l.Outcome = o
+	l.Outcome, l.over = o, over
 	if late > 0 {
-		l.visible = o.End.Add(late)
+		l.visible = over.Add(late)
 	}
-	if len(o.Attachments) > 0 {
-		s.payloads, s.held = append(s.payloads, l), s.held+o.size()
+	if n := o.size(); n > 0 {
+		s.contents, s.held = append(s.contents, l), s.held+n
 	}
-	for s.held > KeepPayloads {
-		s.drop(s.payloads[0])
-		s.payloads = s.payloads[1:]
+	for s.held > KeepContents {
+		s.drop(s.contents[0])
+		s.contents = s.contents[1:]
 	}
-	if len(s.payloads) > 2*len(s.byID) {
-		s.payloads = slices.DeleteFunc(s.payloads, func(l *Log) bool { return l.Attachments == nil })
+	if len(s.contents) > 2*len(s.byID) {
+		s.contents = slices.DeleteFunc(s.contents, func(l *Log) bool { return l.size() == 0 })
 	}
 }
 
-// drop forgets the attachments of a log. The caller holds the lock.
+// drop forgets what a log holds. The caller holds the lock.
 func (s *Store) drop(l *Log) {
 	s.held -= l.size()
-	l.Attachments = nil
+	l.Attachments, l.Headers, l.Adapter, l.Error = nil, nil, nil, ""
 }
 
-// Get gives the log with the message ID as it is at the time.
+// Get gives the log with the message ID as it is at the time, by the real clock.
 func (s *Store) Get(id string, now time.Time) (Log, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -213,12 +257,12 @@ func (s *Store) Get(id string, now time.Time) (Log, bool) {
 	if !ok || !l.shown(now) {
 		return Log{}, false
 	}
-	return l.At(now), true
+	return l.at(now), true
 }
 
 func (l *Log) shown(now time.Time) bool { return !l.visible.IsZero() && !now.Before(l.visible) }
 
-// All gives every log as it is at the time, the newest first.
+// All gives every log as it is at the time, by the real clock, the newest first.
 func (s *Store) All(now time.Time) []Log {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -231,11 +275,11 @@ func (s *Store) All(now time.Time) []Log {
 		}
 	}
 	slices.SortFunc(shown, func(a, b *Log) int {
-		return cmp.Or(b.Start.Compare(a.Start), strings.Compare(a.ID, b.ID))
+		return cmp.Or(b.begun.Compare(a.begun), strings.Compare(a.ID, b.ID))
 	})
 	all := make([]Log, len(shown))
 	for i, l := range shown {
-		all[i] = l.At(now)
+		all[i] = l.at(now)
 	}
 	return all
 }

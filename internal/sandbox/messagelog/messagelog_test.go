@@ -2,6 +2,7 @@ package messagelog
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,11 +12,11 @@ func TestStoreKeepsTheNewestOfEachFlow(t *testing.T) {
 	at := time.Unix(1_700_000_000, 0)
 	for i := range Keep + 10 {
 		l := Log{ID: fmt.Sprintf("A%04d", i), Flow: "F", Start: at.Add(time.Duration(i) * time.Millisecond)}
-		s.Begin(l, 0)
-		s.Finish(l.ID, Outcome{End: l.Start, Status: Completed}, 0)
+		s.Begin(l, l.Start, 0)
+		s.Finish(l.ID, Outcome{End: l.Start, Status: Completed}, l.Start, 0)
 	}
-	s.Begin(Log{ID: "B", Flow: "G", Start: at}, 0)
-	s.Finish("gone", Outcome{End: at, Status: Failed, Error: "x"}, 0)
+	s.Begin(Log{ID: "B", Flow: "G", Start: at}, at, 0)
+	s.Finish("gone", Outcome{End: at, Status: Failed, Error: "x"}, at, 0)
 	all := s.All(at.Add(time.Hour))
 	if len(all) != Keep+1 || all[0].ID != "A1009" || all[Keep-1].ID != "A0010" || all[Keep].ID != "B" {
 		t.Errorf("%d logs from %s to %s", len(all), all[0].ID, all[len(all)-1].ID)
@@ -28,14 +29,14 @@ func TestStoreKeepsTheNewestOfEachFlow(t *testing.T) {
 func TestLogIsSeenInTime(t *testing.T) {
 	var s Store
 	at := time.Unix(1_700_000_000, 0)
-	s.Begin(Log{ID: "A", Flow: "F", Start: at}, 0)
+	s.Begin(Log{ID: "A", Flow: "F", Start: at}, at, 0)
 	for _, test := range []struct {
 		after time.Duration
 		want  string
 	}{{0, ""}, {Delay, Processing}, {2 * time.Second, Failed}} {
 		after, want := test.after, test.want
 		if after == 2*time.Second {
-			s.Finish("A", Outcome{End: at.Add(time.Second), Status: Failed, Error: "broken", Headers: []Property{{"N", "1"}}}, 0)
+			s.Finish("A", Outcome{End: at.Add(time.Second), Status: Failed, Error: "broken", Headers: []Property{{"N", "1"}}}, at.Add(time.Second), 0)
 		}
 		l, ok := s.Get("A", at.Add(after))
 		if ok != (want != "") || l.Status != want && after != 0 {
@@ -51,11 +52,11 @@ func TestLogIsSeenInTime(t *testing.T) {
 func TestStatusOverTime(t *testing.T) {
 	var s Store
 	at := time.Unix(1_700_000_000, 0)
-	s.Begin(Log{ID: "A", Flow: "F", Start: at}, 0)
+	s.Begin(Log{ID: "A", Flow: "F", Start: at}, at, 0)
 	s.Finish("A", Outcome{
 		End: at.Add(5 * time.Second), Status: Completed, Error: "at last",
 		Course: []Stage{{Retry, time.Second}, {Escalated, 2 * time.Second}},
-	}, 0)
+	}, at.Add(5*time.Second), 0)
 	for _, test := range []struct {
 		after time.Duration
 		want  string
@@ -70,18 +71,26 @@ func TestStatusOverTime(t *testing.T) {
 	}
 }
 
-func TestStoreKeepsTheNewestPayloads(t *testing.T) {
+func TestStoreKeepsTheNewestContents(t *testing.T) {
 	var s Store
 	at := time.Unix(1_700_000_000, 0)
-	const size = KeepPayloads / 4
+	const size = KeepContents / 4
 	finish := func(id, flow string, n int) {
-		s.Begin(Log{ID: id, Flow: flow, Start: at}, 0)
-		s.Finish(id, Outcome{End: at, Status: Completed, Attachments: []Attachment{{Name: "a", Payload: make([]byte, n)}}}, 0)
+		s.Begin(Log{ID: id, Flow: flow, Start: at}, at, 0)
+		o := Outcome{End: at, Status: Completed, Attachments: []Attachment{{Payload: make([]byte, n)}}}
+		if n > 10 { // it is not the attachments alone that count
+			o.Headers, o.Adapter, o.Error = []Property{{"h", "1"}}, []Property{{"a", "2"}}, "error"
+			o.Attachments[0].Payload = make([]byte, n-9)
+		}
+		s.Finish(id, o, at, 0)
 	}
 	has := func(id string) bool {
 		l, ok := s.Get(id, at.Add(time.Hour))
 		if !ok {
 			t.Fatalf("no log %s", id)
+		}
+		if l.Attachments == nil && (l.Headers != nil || l.Adapter != nil || l.Error != "") {
+			t.Errorf("%s has lost a part of its contents: %+v", id, l)
 		}
 		return len(l.Attachments) == 1
 	}
@@ -97,7 +106,7 @@ func TestStoreKeepsTheNewestPayloads(t *testing.T) {
 			t.Errorf("%s has its attachment: %t, want %t", id, !want, want)
 		}
 	}
-	finish("A6", "G", KeepPayloads+1)
+	finish("A6", "G", KeepContents+1)
 	for _, id := range []string{"A3", "A5", "A6"} {
 		if has(id) {
 			t.Errorf("%s has an attachment beside one that is too large", id)
@@ -108,8 +117,46 @@ func TestStoreKeepsTheNewestPayloads(t *testing.T) {
 	for i := range 3 * Keep {
 		finish(fmt.Sprintf("C%04d", i), "F", 1)
 	}
-	if s.held != Keep+1 || len(s.payloads) > 2*len(s.byID) || !has("B") {
-		t.Errorf("%d bytes held for %d logs, want %d", s.held, len(s.payloads), Keep+1)
+	if s.held != Keep+1 || len(s.contents) > 2*len(s.byID) || !has("B") {
+		t.Errorf("%d bytes held for %d logs, want %d", s.held, len(s.contents), Keep+1)
+	}
+}
+
+func TestTextsAreCut(t *testing.T) {
+	var s Store
+	at := time.Unix(1_700_000_000, 0)
+	long := strings.Repeat("ü", KeepContents/1000)
+	s.Begin(Log{ID: "A", Flow: "F", Correlation: long, Application: long}, at, 0)
+	given := []Property{{"n", long}, {"m", "short"}}
+	s.Finish("A", Outcome{Error: "a" + long, Headers: given, Adapter: given}, at, 0)
+	l, _ := s.Get("A", at.Add(Delay))
+	for _, text := range []string{l.Correlation, l.Application, l.Headers[0].Value, l.Adapter[0].Value} {
+		if text != long[:MaxValue] {
+			t.Errorf("%d bytes, want %d", len(text), MaxValue)
+		}
+	}
+	if l.Error != ("a" + long)[:MaxError-1] || l.Headers[1].Value != "short" || given[0].Value != long {
+		t.Errorf("an error of %d bytes, and %v", len(l.Error), l.Headers[1])
+	}
+}
+
+// TestAWrongClockMovesNoLog shows times of another clock than the real one.
+func TestAWrongClockMovesNoLog(t *testing.T) {
+	for _, skew := range []time.Duration{-time.Hour, 0, time.Hour} {
+		var s Store
+		at := time.Unix(1_700_000_000, 0)
+		shown := at.Add(skew)
+		s.Begin(Log{ID: "A", Flow: "F", Start: shown}, at, 0)
+		s.Finish("A", Outcome{End: shown.Add(time.Second), Status: Completed, Course: []Stage{{Retry, 500 * time.Millisecond}}}, at.Add(time.Second), 0)
+		for _, test := range []struct {
+			after time.Duration
+			want  string
+		}{{99, ""}, {100, Processing}, {500, Retry}, {1000, Completed}} {
+			l, _ := s.Get("A", at.Add(test.after*time.Millisecond))
+			if l.Status != test.want {
+				t.Errorf("skew %v, after %d ms: %q, want %q", skew, test.after, l.Status, test.want)
+			}
+		}
 	}
 }
 
