@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
@@ -97,33 +99,96 @@ func (f *Files) Stat(from, path string) (fs.FileInfo, error) {
 }
 
 // WriteFile writes a file that is named in the file from, whole or not at all,
-// and the folders above it. A file that is there keeps its mode. The error is a
-// *FileError.
+// and the folders above it. A file that is there keeps its mode, and a link
+// stays one: what it leads to is written. A file that is read-only is left
+// alone. The error is a *FileError.
 func (f *Files) WriteFile(from, path string, data []byte) error {
-	name, err := f.name(from, path)
+	name, err := f.written(from, path)
 	if err != nil {
 		return err
 	}
-	mode := fs.FileMode(0o644)
+	var mode fs.FileMode
 	if info, err := f.root.Stat(name); err == nil {
 		if !info.Mode().IsRegular() {
 			return &FileError{Code: diag.BadFile, Message: quote(path) + " is not a file"}
 		}
-		mode = info.Mode().Perm()
+		if mode = info.Mode().Perm(); mode&0o200 == 0 {
+			return &FileError{
+				Code:    diag.BadFile,
+				Message: quote(path) + " is read-only, and is left alone; allow writing to it (chmod u+w) and run again",
+			}
+		}
 	}
-	written := name + ".new"
-	err = f.root.MkdirAll(filepath.Dir(name), 0o755)
-	if err == nil {
-		err = f.root.WriteFile(written, data, mode)
-	}
-	if err == nil {
-		err = f.root.Rename(written, name)
-	}
-	if err != nil {
-		_ = f.root.Remove(written)
-		return &FileError{Code: diag.BadFile, Message: quote(path) + " cannot be written: " + cause(err)}
+	if err := f.replace(name, data, mode); err != nil {
+		message := quote(path) + " cannot be written: " + cause(err)
+		if errors.Is(err, fs.ErrPermission) {
+			message += "; allow writing to its folder and run again"
+		}
+		return &FileError{Code: diag.BadFile, Message: message}
 	}
 	return nil
+}
+
+// replace writes a file beside the one of that name, and puts it in its place.
+// Without a mode the file is new.
+func (f *Files) replace(name string, data []byte, mode fs.FileMode) error {
+	if err := f.root.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	beside := filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+strings.ToLower(rand.Text()[:8]))
+	file, err := f.root.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil && mode != 0 {
+		err = file.Chmod(mode)
+	}
+	err = cmp.Or(err, file.Close())
+	if err == nil {
+		err = f.root.Rename(beside, name)
+	}
+	if err != nil {
+		_ = f.root.Remove(beside)
+	}
+	return err
+}
+
+// maxLinks is how many links from one to the next are followed.
+const maxLinks = 40
+
+// written gives the name of the file that is written for a path: that which the
+// links of its last part lead to.
+func (f *Files) written(from, path string) (string, error) {
+	name, err := f.name(from, path)
+	if err != nil {
+		return "", err
+	}
+	for range maxLinks {
+		info, err := f.root.Lstat(name)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return name, nil // a folder that cannot be looked into cannot be written to either
+		}
+		target, err := f.root.Readlink(name)
+		if err != nil {
+			return "", f.explain(name, path, err)
+		}
+		if name, err = f.name(filepath.Join(f.path, name), target); err != nil {
+			return "", f.outside(path)
+		}
+	}
+	return "", &FileError{Code: diag.BadFile, Message: quote(path) + " is a link that leads in a circle"}
+}
+
+// Target gives the absolute path of the file that [Files.WriteFile] writes for
+// a file that is named in the file from: two paths that lead to one file give
+// the same. The error is a *FileError.
+func (f *Files) Target(from, path string) (string, error) {
+	name, err := f.written(from, path)
+	if err != nil {
+		return "", err
+	}
+	return resolvedFolder(filepath.Join(f.path, name)), nil
 }
 
 // Resolve gives the absolute path of a file that is named in the file from,
