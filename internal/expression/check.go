@@ -337,7 +337,7 @@ func (c *check) member(n *ast.MemberNode, optional, chain bool) ast.Node {
 			return n
 		}
 	}
-	path := sourcePath(n.Node)
+	path := c.knownMember(n)
 	// Within a chain, only what stands before a ?. may be missing.
 	_, deeper := n.Node.(*ast.MemberNode)
 	c.inChain = chain
@@ -354,6 +354,26 @@ func (c *check) member(n *ast.MemberNode, optional, chain bool) ast.Node {
 	return call(n.Location(), "$member", n.Node, n.Property, name)
 }
 
+// knownMember checks a member of a variable that is written out, folds it where
+// it is to be, and gives how what it is a member of is written.
+func (c *check) knownMember(n *ast.MemberNode) (path string) {
+	path = sourcePath(n.Node)
+	property, literal := n.Property.(*ast.StringNode)
+	if !literal || path == "" {
+		return path
+	}
+	if c.scope.Folded != nil && c.scope.Folded(path) {
+		property.Value = strings.ToLower(property.Value)
+	}
+	if c.scope.Members == nil {
+		return path
+	}
+	if members := c.scope.Members(path); members != nil && !slices.Contains(members, property.Value) {
+		c.unknownMember(path, property.Value, members, c.pos(property.Location(), property.Location()))
+	}
+	return path
+}
+
 // sourcePath writes a chain of plain members, for messages; "" for anything
 // else.
 func sourcePath(n ast.Node) string {
@@ -362,6 +382,8 @@ func sourcePath(n ast.Node) string {
 		return n.Value
 	case *ast.PointerNode:
 		return "#" + n.Name
+	case *ast.ChainNode:
+		return sourcePath(n.Node)
 	case *ast.MemberNode:
 		base := sourcePath(n.Node)
 		if base == "" {

@@ -101,8 +101,9 @@ func (c *check) directMember(n *ast.MemberNode, optional bool) *operand {
 			return &operand{}
 		}
 	}
+	path := c.knownMember(n)
 	key, _ := memberKey(n.Property)
-	return &operand{kind: memberOperand, base: c.direct(n.Node, false), key: key, path: sourcePath(n.Node)}
+	return &operand{kind: memberOperand, base: c.direct(n.Node, false), key: key, path: path}
 }
 
 // value looks an operand up.

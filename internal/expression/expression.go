@@ -36,6 +36,14 @@ type Scope struct {
 	Variables func(name string) (known bool, hint string)
 	// Names gives all visible names, for "did you mean". May be nil.
 	Names func() []string
+	// Members gives the members of a variable, or of one below it, by how it is
+	// written: order, or order.customer. nil, and a nil function: any is
+	// accepted.
+	Members func(path string) []string
+	// Folded reports whether what is written so has its members in lower case
+	// and names them in any. It concerns members that are written out, not
+	// computed ones. nil: nothing has.
+	Folded func(path string) bool
 	// Env is the process environment; nil: env is not visible here.
 	Env func(name string) (string, bool)
 	// EnvMissing is the severity of an env.NAME that is not set and has no

@@ -751,3 +751,94 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}
 }
+
+// requestScope is one that knows the members of a variable.
+func requestScope() *expression.Scope {
+	return &expression.Scope{
+		Variables: func(name string) (bool, string) { return name == "request", "" },
+		Members: func(path string) []string {
+			if path == "request" {
+				return []string{"method", "headers", "json"}
+			}
+			return nil
+		},
+		Folded: func(path string) bool { return path == "request.headers" },
+	}
+}
+
+func TestMembersAreChecked(t *testing.T) {
+	t.Parallel()
+	const known = " | members: method, headers, json"
+	for text, want := range map[string]string{
+		"${request.jsn}":             `10+3 unknown-member: request has no member "jsn"; did you mean request.json?` + known,
+		"${request.jsn.sku}":         `10+3 unknown-member: request has no member "jsn"; did you mean request.json?` + known,
+		`${upper(request["bogus"])}`: `16+7 unknown-member: request has no member "bogus"` + known,
+		"${request?.metod}":          `11+5 unknown-member: request has no member "metod"; did you mean request.method?` + known,
+		`${request.query ?? "none"}`: `10+5 unknown-member: request has no member "query"` + known,
+		"${request.json.any.thing}":  "",
+		"${request.headers.any}":     "",
+	} {
+		_, problems := expression.CompileText(text, at, requestScope())
+		var list []string
+		if want != "" {
+			list = []string{want}
+		}
+		if d := cmp.Diff(list, written(problems)); d != "" {
+			t.Errorf("%s: want, got:\n%s", text, d)
+		}
+	}
+}
+
+func TestMembersAreFolded(t *testing.T) {
+	t.Parallel()
+	v := &expression.Values{Extra: map[string]any{"request": map[string]any{
+		"headers": map[string]any{"x-test": "yes"}, "json": map[string]any{"X-Test": "as it is"},
+	}}}
+	for text, want := range map[string]string{
+		`${request.headers["X-Test"]}`:        "yes",
+		`${request.headers["X-TEST"] ?? "-"}`: "yes",
+		`${upper(request.headers["X-Test"])}`: "YES",
+		`${request?.headers?.["X-Test"]}`:     "yes",
+		`${request.json["X-Test"]}`:           "as it is",
+		`${request.json["x-test"] ?? "none"}`: "none",
+	} {
+		tpl, problems := expression.CompileText(text, at, requestScope())
+		if tpl == nil {
+			t.Errorf("%s: %v", text, problems)
+			continue
+		}
+		if got, err := tpl.Text(v); got != want || err != nil {
+			t.Errorf("%s: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestTextInADocument(t *testing.T) {
+	t.Parallel()
+	v := &expression.Values{Extra: map[string]any{"request": map[string]any{"method": "<a>", "json": map[string]any{"n": json.Number("1")}}}}
+	escape := func(before, value string) string { return fmt.Sprintf("[%d:%s]", len(before), value) }
+	for text, want := range map[string]string{
+		"${request.method}":                              "<a>",
+		"\n ${request.method}\n":                         "\n <a>\n",
+		"<x>${request.method}</x>":                       "<x>[3:<a>]</x>",
+		"${request.method}${request.json.n}":             "[0:<a>][7:1]",
+		"<x/>":                                           "<x/>",
+		`<x>${"a" + "b"}</x>`:                            "<x>ab</x>",
+		"<x>$${request.method}</x>":                      "<x>${request.method}</x>",
+		"<x>${request.json.none ?? 'none'}</x>":          "<x>[3:none]</x>",
+		"<x y='${request.json.n}'>${request.method}</x>": "<x y='[6:1]'>[13:<a>]</x>",
+	} {
+		tpl, problems := expression.CompileText(text, at, requestScope())
+		if tpl == nil {
+			t.Errorf("%s: %v", text, problems)
+			continue
+		}
+		if got, err := tpl.TextIn(v, escape); got != want || err != nil {
+			t.Errorf("%s: %q %v, want %q", text, got, err, want)
+		}
+	}
+	tpl, _ := expression.CompileText("<x>${request.method.a}</x>", at, requestScope())
+	if _, err := tpl.TextIn(v, escape); err == nil {
+		t.Error("a member of a text")
+	}
+}

@@ -251,6 +251,41 @@ func (t *Template) Text(v *Values) (string, error) {
 	return b.String(), nil
 }
 
+// TextIn gives the value as [Template.Text] does, in a document of a language
+// of its own: escape gets the value of each expression, with the text before it,
+// and gives what stands there. An expression with nothing but white space around
+// it is the document, and stays as it is.
+func (t *Template) TextIn(v *Values, escape func(before, value string) string) (string, error) {
+	if t.constantSet || t.isWhole() {
+		return t.Text(v)
+	}
+	var b strings.Builder
+	for _, p := range t.parts {
+		s, err := p.text(v)
+		if err != nil {
+			return "", err
+		}
+		if p.expression != nil {
+			s = escape(b.String(), s)
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
+
+// isWhole reports whether one expression is all but white space.
+func (t *Template) isWhole() bool {
+	expressions := 0
+	for _, p := range t.parts {
+		if p.expression != nil {
+			expressions++
+		} else if strings.TrimSpace(p.literal) != "" {
+			return false
+		}
+	}
+	return expressions == 1
+}
+
 // Partial gives the text as far as it can be known with v: an expression that
 // needs what is not there, or whose value is another one in each run (uuid(),
 // run.id), stays as it is written.

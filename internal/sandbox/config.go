@@ -295,9 +295,16 @@ func scope() *expression.Scope {
 			if name == "request" || diag.Suggest(name, []string{"request"}) != "" {
 				return name == "request", ""
 			}
-			return false, "a flow sees request.method, .path, .query, .headers (in lower case), .body, .json and .id"
+			return false, "a flow sees request.method, .path, .query, .headers, .body, .json and .id"
 		},
 		Names: func() []string { return []string{"request"} },
+		Members: func(path string) []string {
+			if path == "request" {
+				return []string{"method", "path", "query", "headers", "body", "json", "id"}
+			}
+			return nil
+		},
+		Folded: func(path string) bool { return path == "request.headers" },
 	}
 }
 

@@ -90,7 +90,7 @@ func (c *configReader) rule(n *yaml.Node) rule {
 	text := func(kind, contentType string) field {
 		return field{name: kind, read: func(n *yaml.Node) {
 			if c.oneBody(n, kind, &body) {
-				r.contentType, r.body = contentType, c.template(n, kind)
+				r.contentType, r.body = contentType, &textBody{c.template(n, kind), kind == "xml"}
 			}
 		}}
 	}

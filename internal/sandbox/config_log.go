@@ -29,7 +29,7 @@ type logRule struct {
 type attachmentRule struct {
 	name        *expression.Template
 	contentType string
-	body        *expression.Template // text; nil when json is there
+	body        *textBody // nil when json is there
 	json        *document
 }
 
@@ -75,7 +75,7 @@ func (c *configReader) attachment(n *yaml.Node) attachmentRule {
 	text := func(kind, contentType string) field {
 		return field{name: kind, read: func(n *yaml.Node) {
 			if first(n, kind) {
-				a.contentType, a.body = contentType, c.template(n, kind)
+				a.contentType, a.body = contentType, &textBody{c.template(n, kind), kind == "xml"}
 			}
 		}}
 	}
@@ -163,7 +163,7 @@ func (r *attachmentRule) attach(values *expression.Values) (messagelog.Attachmen
 		a.Payload, err = r.json.append(nil, values)
 		return a, err
 	}
-	text, err := r.body.Text(values)
+	text, err := r.body.text(values)
 	a.Payload = []byte(text)
 	return a, err
 }

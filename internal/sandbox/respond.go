@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"net/http"
 	"strings"
@@ -25,9 +26,33 @@ type rule struct {
 	status      *expression.Template // nil: as the runtime has it
 	headers     []namedTemplate
 	contentType string
-	body        *expression.Template // text; nil when json is there, or nothing
+	body        *textBody // nil when json is there, or nothing
 	json        *document
 	delay       time.Duration
+}
+
+// textBody is a body that is written as text.
+type textBody struct {
+	template *expression.Template
+	xml      bool // values in it are escaped
+}
+
+func (b *textBody) text(values *expression.Values) (string, error) {
+	if b.xml {
+		return b.template.TextIn(values, inXML)
+	}
+	return b.template.Text(values)
+}
+
+// inXML writes a value where it stands in an XML document: as text or in an
+// attribute, or, in a CDATA section, as it is.
+func inXML(before, value string) string {
+	if open := strings.LastIndex(before, "<![CDATA["); open >= 0 && !strings.Contains(before[open:], "]]>") {
+		return strings.ReplaceAll(value, "]]>", "]]]]><![CDATA[>")
+	}
+	var b strings.Builder
+	_ = xml.EscapeText(&b, []byte(value)) // a builder takes everything
+	return b.String()
 }
 
 type namedTemplate struct {
@@ -142,7 +167,7 @@ func (r *rule) answer(ctx context.Context, values *expression.Values) (iflow.Ans
 		a.Body, err = r.json.append(nil, values)
 	case r.body != nil:
 		var text string
-		text, err = r.body.Text(values)
+		text, err = r.body.text(values)
 		a.Body = []byte(text)
 	}
 	if err != nil {
