@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"iflowtest/internal/sandbox/api"
+	"iflowtest/internal/sandbox/destination"
 	"iflowtest/internal/sandbox/fault"
 	"iflowtest/internal/sandbox/subaccount"
 )
@@ -36,6 +37,15 @@ func (t *Tenant) control() http.Handler {
 	mux.HandleFunc("DELETE /_sandbox/keys/{name}", t.deleteKey)
 	mux.HandleFunc("GET /_sandbox/{$}", t.getIndex)
 	mux.HandleFunc("GET /{$}", t.getIndex)
+	for path, methods := range map[string]string{
+		"/_sandbox/requests": "GET, HEAD", "/_sandbox/state": "GET, HEAD", "/_sandbox/faults": "GET, HEAD, POST, DELETE",
+		"/_sandbox/keys": "GET, HEAD, POST", "/_sandbox/keys/{name}": "DELETE", "/_sandbox/{$}": "GET, HEAD", "/{$}": "GET, HEAD",
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", methods)
+			writeError(w, http.StatusMethodNotAllowed, errors.New(r.Method+" is not allowed at "+strconv.Quote(r.URL.Path)+"; want "+methods))
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, errors.New("there is nothing at "+strconv.Quote(r.URL.Path)+"; GET /_sandbox/ lists what there is"))
 	})
@@ -105,8 +115,8 @@ type state struct {
 		Credentials []api.Credential `json:"user-credentials"`
 	} `json:"api"`
 	Destination struct {
-		Subaccount []string `json:"subaccount"`
-		Instance   []string `json:"instance"`
+		Subaccount []destination.State `json:"subaccount"`
+		Instance   []destination.State `json:"instance"`
 	} `json:"destination"`
 }
 
@@ -163,7 +173,7 @@ func (t *Tenant) state() state {
 	}
 	s.Entitlements.Plans = sorted(t.subaccount.Entitled())
 	s.API.Packages, s.API.Credentials = t.api.Packages(), t.api.Credentials()
-	s.Destination.Subaccount, s.Destination.Instance = t.destinations.Names()
+	s.Destination.Subaccount, s.Destination.Instance = t.destinations.States()
 	return s
 }
 
@@ -306,8 +316,12 @@ func statusOf(err error) int {
 
 func readControl(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxControl))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		writeError(w, http.StatusRequestEntityTooLarge, errors.New("the body is larger than 1 MB"))
+		return nil, false
+	}
 	if err != nil {
-		writeError(w, http.StatusBadRequest, errors.New("the body is larger than 1 MiB or did not arrive"))
+		writeError(w, http.StatusBadRequest, errors.New("the body did not arrive whole"))
 		return nil, false
 	}
 	return body, true

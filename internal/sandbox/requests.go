@@ -85,32 +85,65 @@ func shorten(text string) string {
 
 // entry notes what is known of a request when it arrives.
 func (t *Tenant) entry(part string, r *http.Request) request {
-	e := request{Part: part, Method: r.Method, Path: shorten(r.URL.Path), Time: t.faults.Now().UTC().Truncate(time.Millisecond)}
+	e := request{Part: part, Method: r.Method, Path: shorten(t.maskPath(r.URL.Path)), Time: t.faults.Now().UTC().Truncate(time.Millisecond)}
 	if r.URL.RawQuery != "" {
 		e.Query = shorten(t.maskQuery(r.URL.RawQuery))
 	}
 	return e
 }
 
-// secretName is a parameter whose value is never shown.
-var secretName = regexp.MustCompile(`(?i)secret|passw|token|assertion|credential|api-?_?key|^code$`)
+// secretName is a parameter whose value is never shown, and secretValue a value
+// that seems to have one in it, such as a condition.
+var (
+	secretName  = regexp.MustCompile(`(?i)secret|passw|token|assertion|credential|api-?_?key|^code$`)
+	secretValue = regexp.MustCompile(`(?i)(?:secret|passw|token|assertion|credential|api-?_?key)[a-z0-9_.-]*["']?\s*(?:[=:]|(?:eq|ne)\s)`)
+)
 
 // maskQuery gives a query with the values of secret parameters, and secrets
-// wherever they stand, replaced by "***".
+// wherever they stand, replaced by "***". Where parameters are parted by ";",
+// what follows a secret one goes with it.
 func (t *Tenant) maskQuery(raw string) string {
 	parts := strings.Split(raw, "&")
 	for i, part := range parts {
-		name, value, ok := strings.Cut(part, "=")
-		plainName, errName := url.QueryUnescape(name)
-		plain, err := url.QueryUnescape(value)
-		switch {
-		case ok && (errName != nil || secretName.MatchString(plainName)):
-			parts[i] = name + "=***"
-		case err != nil || t.subaccount.Mask(plain) != plain || t.subaccount.Mask(plainName) != plainName:
-			parts[i] = "***"
+		pieces := strings.Split(part, ";")
+		for j, piece := range pieces {
+			masked := t.maskParameter(piece)
+			pieces[j] = masked
+			if masked != piece {
+				pieces = pieces[:j+1]
+				break
+			}
 		}
+		parts[i] = strings.Join(pieces, ";")
 	}
 	return strings.Join(parts, "&")
+}
+
+func (t *Tenant) maskParameter(part string) string {
+	name, value, ok := strings.Cut(part, "=")
+	plainName, errName := url.QueryUnescape(name)
+	plain, err := url.QueryUnescape(value)
+	switch {
+	case ok && (errName != nil || secretName.MatchString(plainName)):
+		return name + "=***"
+	case err != nil || t.subaccount.Mask(plain) != plain || t.subaccount.Mask(plainName) != plainName:
+		return "***"
+	case ok && secretValue.MatchString(plain):
+		return name + "=***"
+	}
+	return part
+}
+
+// maskPath gives a path, which is not encoded any more, without secrets: those
+// the tenant knows, and what follows the name of one as in "/a;password=b".
+func (t *Tenant) maskPath(path string) string {
+	segments := strings.Split(t.subaccount.Mask(path), "/")
+	for i, segment := range segments {
+		if at := secretValue.FindStringIndex(segment); at != nil {
+			segments[i] = segment[:at[1]] + "***"
+		}
+	}
+	return strings.Join(segments, "/")
 }
 
 // recorder adds the request to the list when its status is known, so that it

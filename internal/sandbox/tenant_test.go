@@ -67,6 +67,65 @@ func TestRequestsAreListedWithoutSecrets(t *testing.T) {
 	}
 }
 
+func TestSecretsOfRequestsAreMaskedWhereverTheyStand(t *testing.T) {
+	tn := start(t, sandbox.Options{})
+	k := tn.key("sender")
+	for _, address := range []string{
+		k.TokenURL + "?grant_type=client_credentials;client_secret=SECRETA;x=SECRETB",
+		k.TokenURL + "?client_secret=SECRETC;SECRETD&x=%zz;SECRETE",
+		tn.URL("runtime") + "/http/echo;password=SECRETF/api_key:SECRETG/x",
+		tn.URL("runtime") + "/http/" + k.ClientSecret,
+		tn.URL("runtime") + "/http/" + url.PathEscape(k.ClientSecret) + "/x",
+		tn.URL("api") + "/api/v1/UserCredentials?$filter=Password+eq+'SECRETH'",
+		tn.URL("api") + "/api/v1/UserCredentials?$filter=startswith(Name,'x')",
+	} {
+		tn.send("GET", address, "")
+	}
+	text := tn.send("GET", tn.URL("control")+"/_sandbox/requests", "").body
+	if strings.Contains(text, "SECRET") || strings.Contains(text, k.ClientSecret) {
+		t.Errorf("the list shows a secret: %s", text)
+	}
+	var got []string
+	for _, r := range tn.requests("") {
+		got = append(got, strings.TrimSuffix(r.Path+"?"+r.Query, "?"))
+	}
+	if d := cmp.Diff([]string{
+		"/oauth/token?grant_type=client_credentials;client_secret=***", "/oauth/token?client_secret=***&***",
+		"/http/echo;password=***/api_key:***/x", "/http/***", "/http/***/x",
+		"/api/v1/UserCredentials?$filter=***", "/api/v1/UserCredentials?$filter=startswith(Name,'x')",
+	}, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestControlTellsWhatItTakes(t *testing.T) {
+	tn := start(t, sandbox.Options{})
+	for _, test := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"POST", "/_sandbox/state", 405, "GET, HEAD"}, {"PUT", "/_sandbox/faults", 405, "GET, HEAD, POST, DELETE"},
+		{"DELETE", "/_sandbox/keys", 405, "GET, HEAD, POST"}, {"GET", "/_sandbox/keys/sender", 405, "DELETE"},
+		{"DELETE", "/_sandbox/", 405, "GET, HEAD"}, {"DELETE", "/_sandbox/keys/nope", 404, ""}, {"GET", "/_sandbox/bogus", 404, ""},
+	} {
+		a := tn.send(test.method, tn.URL("control")+test.path, "")
+		if a.StatusCode != test.status || a.Header.Get("Allow") != test.allow || !strings.Contains(a.body, `"error"`) {
+			t.Errorf("%s %s: %d %q %s", test.method, test.path, a.StatusCode, a.Header.Get("Allow"), a.body)
+		}
+	}
+}
+
+func TestLargeBodiesAreRefusedByEveryPart(t *testing.T) {
+	tn := start(t, sandbox.Options{})
+	large := `{"x":"` + strings.Repeat("x", 1<<20) + `"}`
+	for _, address := range []string{tn.URL("control") + "/_sandbox/keys", tn.URL("token") + "/oauth/token", tn.URL("uaa") + "/oauth/token"} {
+		if a := tn.send("POST", address, large); a.StatusCode != 413 || !strings.Contains(a.body, "larger than 1 MB") {
+			t.Errorf("%s: %d %s", address, a.StatusCode, a.body)
+		}
+	}
+}
+
 func TestRequestsAreBounded(t *testing.T) {
 	tn := start(t, sandbox.Options{})
 	for i := range 10_050 {

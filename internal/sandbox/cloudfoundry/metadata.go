@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,6 +72,9 @@ type message struct {
 // readMessage reads a body with the fields that are known.
 func readMessage(c *call, known ...string) (*message, error) {
 	body, err := io.ReadAll(c.Body)
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return nil, &apiError{http.StatusRequestEntityTooLarge, 1001, "MessageParseError", "Request invalid: the request body is larger than 1 MB"}
+	}
 	m := &message{}
 	if err == nil && len(bytes.TrimSpace(body)) > 0 {
 		err = json.Unmarshal(body, &m.fields)

@@ -5,6 +5,8 @@ package destination
 
 import (
 	"cmp"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -47,6 +49,7 @@ type Options struct {
 
 // Service is the destination service. It is safe for concurrent use.
 type Service struct {
+	key [32]byte // of digests
 	o   Options
 	mux *http.ServeMux
 
@@ -62,6 +65,7 @@ type properties map[string]string
 // New makes the service, without any destination.
 func New(o Options) *Service {
 	s := &Service{o: o, mux: http.NewServeMux(), ofSubaccount: map[string]properties{}, ofInstance: map[string]properties{}}
+	_, _ = rand.Read(s.key[:]) // it never fails
 	for path, level := range map[string]map[string]properties{"/subaccountDestinations": s.ofSubaccount, "/instanceDestinations": s.ofInstance} {
 		s.route("GET "+Root+path, func(w http.ResponseWriter, _ *http.Request) { s.list(w, level) })
 		s.route("POST "+Root+path, func(w http.ResponseWriter, r *http.Request) { s.create(w, r, level) })
@@ -76,16 +80,32 @@ func New(o Options) *Service {
 	return s
 }
 
-// Names gives the names of the destinations of the subaccount and of the
-// instance, sorted.
-func (s *Service) Names() (ofSubaccount, ofInstance []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return names(s.ofSubaccount), names(s.ofInstance)
+// State is a destination as the state of the sandbox shows it.
+type State struct {
+	Name string `json:"name"`
+	// Properties is a digest of all of them, which differs from tenant to
+	// tenant: secrets are among them.
+	Properties string `json:"properties"`
 }
 
-func names(level map[string]properties) []string {
-	return append([]string{}, slices.Sorted(maps.Keys(level))...)
+// States gives the destinations of the subaccount and of the instance, sorted
+// by name.
+func (s *Service) States() (ofSubaccount, ofInstance []State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.states(s.ofSubaccount), s.states(s.ofInstance)
+}
+
+func (s *Service) states(level map[string]properties) []State {
+	list := []State{}
+	for _, name := range slices.Sorted(maps.Keys(level)) {
+		digest := hmac.New(sha256.New, s.key[:])
+		for _, property := range slices.Sorted(maps.Keys(level[name])) {
+			fmt.Fprintf(digest, "%q%q", property, level[name][property])
+		}
+		list = append(list, State{name, "hmac-sha256:" + hex.EncodeToString(digest.Sum(nil))})
+	}
+	return list
 }
 
 // ServeHTTP implements http.Handler.
@@ -146,7 +166,7 @@ func (p properties) etag() string {
 func (s *Service) list(w http.ResponseWriter, level map[string]properties) {
 	s.mu.Lock()
 	all := []properties{}
-	for _, name := range names(level) {
+	for _, name := range slices.Sorted(maps.Keys(level)) {
 		all = append(all, level[name])
 	}
 	s.mu.Unlock()
@@ -232,7 +252,7 @@ func (s *Service) remove(w http.ResponseWriter, r *http.Request, level map[strin
 func read(w http.ResponseWriter, r *http.Request) (properties, bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, "The body is larger than 1 MB or did not arrive")
+		refuse(w, http.StatusRequestEntityTooLarge, "The body is larger than 1 MB, or did not arrive whole")
 		return nil, false
 	}
 	p, err := parse(body)

@@ -5,6 +5,7 @@ package entitlements
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -202,6 +203,10 @@ type request struct {
 // assign begins to assign plans, or to take them away.
 func (s *Server) assign(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		refuse(w, http.StatusRequestEntityTooLarge, problem{Code: 11000, Message: "Request payload is larger than 1 MB", Target: "/"})
+		return
+	}
 	var wanted request
 	if err == nil {
 		err = json.Unmarshal(body, &wanted)

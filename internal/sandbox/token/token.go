@@ -218,7 +218,7 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, bool) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		http.Error(w, "the body is larger than 1 MB or did not arrive", http.StatusRequestEntityTooLarge)
+		http.Error(w, "the body is larger than 1 MB, or did not arrive whole", http.StatusRequestEntityTooLarge)
 		return nil, false
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/x-www-form-urlencoded" {
