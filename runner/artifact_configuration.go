@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,6 +98,25 @@ func (d *deployment) configure(ctx context.Context) (*result, *trouble) {
 		return nil, nil
 	}
 	return d.change(ctx, changes)
+}
+
+// tellFormer tells of parameters that a dead run changed: what they have now
+// may be its values, and what they had before nobody knows.
+func (d *deployment) tellFormer() {
+	s := d.x.session
+	for _, e := range s.deployments.left(s.journal.folder, kindConfiguration, d.api.root, d.id) {
+		if !s.deployments.tell(e) {
+			continue
+		}
+		keys := cmp.Or(strings.Join(e.Keys, ", "), "parameters")
+		r := d.resource(kindConfiguration, keepNever)
+		r.what = fmt.Sprintf("configuration of artifact %s (%s)", d.id, keys)
+		r.title = fmt.Sprintf("restore the configuration of artifact %s from before the run %s", d.id, e.Run)
+		r.stays = fmt.Sprintf("the run %s, which was killed, changed %s, and no journal holds the former values: set them again with Configure in the design workspace, then forget this with iflowtest cleanup --run %s", e.Run, keys, e.Run)
+		d.x.created = append(d.x.created, r)
+		s.leave(fmt.Sprintf("%s, as the run %s, which was killed, changed it", r.what, e.Run))
+		d.x.log().Warn("the configuration is not what it was", "artifact", d.id, "because", r.stays)
+	}
 }
 
 // parameterValues gives the values in the order of the file.

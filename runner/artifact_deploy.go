@@ -19,6 +19,7 @@ func (d *deployment) build(ctx context.Context) (*result, *trouble) {
 		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
 	}
 	d.before = before
+	d.tellFormer()
 	if r, t := d.configure(ctx); r != nil || t != nil {
 		return r, t
 	}

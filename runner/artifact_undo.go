@@ -30,6 +30,52 @@ func (e entry) ofIntegration() bool { return e.Kind == kindArtifact || e.Kind ==
 type deployments struct {
 	mu  sync.Mutex
 	all map[string]cpi.RuntimeArtifact
+	// dead is what dead runs left, once it is read; told are the entries of it
+	// that were told of.
+	read sync.Once
+	dead []entry
+	told map[string]bool
+	// by are the runs of what was told, in that order.
+	by []string
+}
+
+// left gives what dead runs, whose journals are in a folder, left of an
+// artifact. The folder is read once.
+func (d *deployments) left(folder, kind, root, id string) []entry {
+	d.read.Do(func() { d.dead = unsettled(folder) })
+	var of []entry
+	for _, e := range d.dead {
+		if e.Kind == kind && e.API == root && e.Name == id {
+			of = append(of, e)
+		}
+	}
+	return of
+}
+
+// tell reports whether an entry of a dead run is told of for the first time.
+func (d *deployments) tell(e entry) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := fmt.Sprint(e.Run, " ", e.ID)
+	if d.told == nil {
+		d.told = map[string]bool{}
+	}
+	if d.told[key] {
+		return false
+	}
+	d.told[key], d.by = true, append(d.by, e.Run)
+	return true
+}
+
+// leftBy gives the run that left what is left behind: a dead one, when this one
+// left nothing itself.
+func (s *session) leftBy() string {
+	s.deployments.mu.Lock()
+	defer s.deployments.mu.Unlock()
+	if by := s.deployments.by; len(by) > 0 && len(by) == len(s.left) {
+		return by[0]
+	}
+	return s.plan.id
 }
 
 func (d *deployments) saw(root string, a cpi.RuntimeArtifact) {
@@ -77,9 +123,11 @@ func (d *deployment) intend(ctx context.Context, existed bool) *trouble {
 		return d.x.intendAgain(made)
 	case !d.undeploy:
 		return nil
-	case existed:
+	case existed && d.deadRun() == "":
 		d.leave()
 		return nil
+	case existed:
+		d.x.log().Info("the artifact goes when the scenario ends, as a run that was killed deployed it", "artifact", d.id, "run", d.deadRun())
 	}
 	r := d.resource(kindArtifact, d.keep)
 	r.what, r.title = "artifact "+d.id, "undeploy artifact "+d.id
@@ -122,6 +170,18 @@ func (d *deployment) leave() {
 	r.what, r.title, r.stays = "artifact "+d.id, "undeploy artifact "+d.id, reason
 	d.x.created = append(d.x.created, r)
 	d.x.log().Info("the artifact stays deployed", "artifact", d.id, "because", reason)
+}
+
+// deadRun gives the dead run that deployed what was there before the step, and
+// could not undeploy it: it is the step's own to undeploy then. Empty: none is
+// known to have.
+func (d *deployment) deadRun() string {
+	for _, e := range d.x.session.deployments.left(d.x.session.journal.folder, kindArtifact, d.api.root, d.id) {
+		if (undeployment{e: e}).foreign(d.before) == nil {
+			return e.Run
+		}
+	}
+	return ""
 }
 
 // withdraw takes the note back: the platform refused the deployment.

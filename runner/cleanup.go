@@ -55,6 +55,9 @@ type Leftover struct {
 	// removed.
 	Action string `json:"action"`
 	Reason string `json:"reason,omitempty"`
+	// Owed says that what was left is of the run, should have gone, and is
+	// there: somebody has to do something about it.
+	Owed bool `json:"owed,omitempty"`
 }
 
 // CleanupReport is what a cleanup found and did.
@@ -72,10 +75,12 @@ type CleanupReport struct {
 	Unknown bool
 }
 
-// Failed reports whether something is there that should have been removed and
-// was not.
+// Failed reports whether something of a run is there, or has other values than
+// before it, that should have been taken back and was not. What a run kept, what
+// is somebody else's by now, what may be of a run that still works, and what is
+// in another place than the environment names is no failure.
 func (r CleanupReport) Failed() bool {
-	return slices.ContainsFunc(r.Leftovers, func(l Leftover) bool { return l.Action == NotRemoved })
+	return slices.ContainsFunc(r.Leftovers, func(l Leftover) bool { return l.Action == NotRemoved || l.Owed })
 }
 
 // cleaner is one cleanup.
@@ -344,7 +349,7 @@ func (c *cleaner) remove(ctx context.Context, f *found) {
 			return
 		}
 		if others != "" {
-			f.Action, f.Reason = Left, "it holds what the run did not make: "+others
+			f.Action, f.Reason, f.Owed = Left, "it holds what the run did not make: "+others, true
 			return
 		}
 	}

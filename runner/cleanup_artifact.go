@@ -85,6 +85,13 @@ func (c *cleaner) tellConfiguration(f *found) {
 	if f.told = c.o.Run == f.Run; !f.told {
 		f.Reason += ", then forget this with --run " + f.Run
 	}
+	f.Owed = !f.told && c.ofTenant(f.entry)
+}
+
+// ofTenant reports whether an entry is of the tenant of the environment, as far
+// as that says which it is.
+func (c *cleaner) ofTenant(e entry) bool {
+	return c.plan.target.api == "" || c.plan.target.api == e.API
 }
 
 // integration gives the API that an entry was made at; nil: it cannot be
@@ -96,6 +103,7 @@ func (c *cleaner) integration(f *found) (api *cpi.Client, why string) {
 		return nil, "the run kept it; remove it with --run " + f.Run
 	}
 	if !declared || cr.TokenURL == "" {
+		f.Owed = c.ofTenant(e)
 		return nil, fmt.Sprintf("it is at %s, and the environment declares no credential %q, which the run deployed it with; declare it, or undeploy the artifact under Monitor > Manage Integration Content", e.API, e.Credential)
 	}
 	root := apiRoot(&c.plan.target, cr)

@@ -268,7 +268,7 @@ func TestCleanupForeign(t *testing.T) {
 		r.want(p.did(r.cleanup(CleanupOptions{})), []string{want[0], want[2], want[3]})
 		report := r.cleanup(CleanupOptions{Run: p.id})
 		r.want(p.did(report)[:2], []string{want[0], want[2]})
-		if !strings.Contains(r.state(), "precious") || !strings.Contains(r.state(), `"mine"`) || report.Failed() {
+		if !strings.Contains(r.state(), "precious") || !strings.Contains(r.state(), `"mine"`) || !report.Failed() || report.Leftovers[0].Owed || !report.Leftovers[1].Owed {
 			t.Errorf("%+v", report)
 		}
 	})

@@ -299,6 +299,26 @@ func journalNames(folder string) ([]string, error) {
 	return names, nil
 }
 
+// unsettled gives what the journals of a folder name of Cloud Integration that
+// dead runs have not taken back, nor kept on purpose. A journal that cannot be
+// read names nothing.
+func unsettled(folder string) []entry {
+	if folder == "" {
+		return nil
+	}
+	journals, _ := readJournals(folder, false)
+	var all []entry
+	for _, j := range journals.all {
+		for _, e := range j.open {
+			if e.ofIntegration() && e.Op != opKept {
+				all = append(all, e)
+			}
+		}
+		j.end(false)
+	}
+	return all
+}
+
 // sameFolder reports whether two paths lead to one folder.
 func sameFolder(a, b string) bool {
 	one, err := os.Stat(a)

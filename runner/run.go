@@ -196,14 +196,18 @@ func (s *session) summary() Summary {
 	status, reason := s.classes.exit()
 	sum := Summary{Scenarios: s.scenarios, Steps: s.steps, ExitStatus: status, ExitReason: reason}
 	if len(s.left) > 0 {
-		sum.LeftBehind, sum.CleanupCommand = slices.Clone(s.left), s.plan.cleanupCommand()
+		sum.LeftBehind, sum.CleanupCommand = slices.Clone(s.left), s.plan.cleanupCommandOf(s.leftBy())
 	}
 	return sum
 }
 
 // cleanupCommand is the command that removes what the run leaves behind.
-func (p *Plan) cleanupCommand() string {
-	command := "iflowtest cleanup --run " + p.id
+func (p *Plan) cleanupCommand() string { return p.cleanupCommandOf(p.id) }
+
+// cleanupCommandOf is the command that removes what a run of the same
+// environment left behind.
+func (p *Plan) cleanupCommandOf(run string) string {
+	command := "iflowtest cleanup --run " + run
 	if p.o.Environment != "" {
 		command += " -e " + p.o.Environment
 	}

@@ -23,14 +23,16 @@ func artifactKind() Kind {
 			"until it is built, and then until the runtime has it. When either fails, the failure holds the error information.\n" +
 			"\n" +
 			"With `undeploy: true` what the step deployed is undeployed when the scenario ends, whatever happened. An artifact that\n" +
-			"was deployed before the step stays, as the step did not create it: the report says so with a skipped case. `iflowtest\n" +
-			"cleanup` undeploys what a killed run left, when the environment declares the credential of that name.\n" +
+			"was deployed before the step stays, as the step did not create it: the report says so with a skipped case. What a run\n" +
+			"that was killed deployed, as its journal in the same folder says, counts as the step's own. `iflowtest cleanup`\n" +
+			"undeploys it as well, when the environment declares the credential of that name.\n" +
 			"\n" +
 			"`configuration` sets externalized parameters of the design-time artifact before it is deployed, those that differ; a\n" +
 			"key that the artifact does not have fails the step before anything is changed. The former values are put back when the\n" +
 			"scenario ends, and what stays deployed is deployed again with them. The journal names the keys and no values, as they\n" +
-			"may be secret: after a kill `iflowtest cleanup` can only tell which keys are to be set by hand. Scenarios that configure\n" +
-			"or deploy the same artifact want the same `lock`.\n" +
+			"may be secret: after a kill `iflowtest cleanup`, and the next run that deploys the artifact, can only tell which keys are\n" +
+			"to be set by hand. Scenarios that configure or deploy the same artifact want the same `lock`. Values of parameters never\n" +
+			"stand in reports.\n" +
 			"\n" +
 			"`json` is the runtime artifact: `Id`, `Name`, `Version`, `Type`, `Status`, `DeployedBy`, `DeployedOn`, and\n" +
 			"`ErrorInformation` (a text, or null).",

@@ -44,10 +44,15 @@ their former values; with --run they are told for the last time.
 Of a journal with lines that cannot be read the others are used. When nothing they
 name is left, the journal is set aside as RUN.journal.damaged.
 
-The exit status is 0 when nothing is left that should have been removed, also when
-the run of --run is not known; 8 when something could not be removed; 6 when the
-user may not sign in; 5 when it could not be found out what is there, as the
-organisation or the space does not exist or the platform does not answer.`,
+The exit status is 8 when something of a run is still there or changed, though it
+should not be: what could not be removed, an instance that is left as others hold
+it, an artifact whose credential the environment lacks, parameters that nobody has
+set again. It is 0 when nothing of that kind is left, also when the run of --run is
+not known: what a run kept, what is somebody else's by now, what may be of a run that
+still works, and what is in another organisation, space or tenant than those of the
+environment is told, and no failure. It is 6 when the user may not sign in; 5 when it
+could not be found out what is there, as the organisation or the space does not exist
+or the platform does not answer.`,
 		Example: `  iflowtest cleanup -e dev --dry-run
   iflowtest cleanup -e dev --run k3f9qa
   iflowtest cleanup -e dev --older-than 24h`,
@@ -143,7 +148,7 @@ func (p *program) cleaned(o runner.CleanupOptions, r runner.CleanupReport, quiet
 	}
 	fmt.Fprintln(p.out, strings.Join(parts, ", "))
 	if r.Failed() {
-		return &exitError{status: runner.ExitCleanup, message: "something is there that could not be removed", hints: []string{"run iflowtest cleanup again; what is left is named above"}}
+		return &exitError{status: runner.ExitCleanup, message: "something is there that could not be removed, or changed that could not be put back", hints: []string{"what is left is named above, and why; then run iflowtest cleanup again"}}
 	}
 	return nil
 }

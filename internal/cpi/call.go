@@ -21,9 +21,11 @@ type call struct {
 	resource string
 	// accept is the media type that is wanted; empty: JSON.
 	accept string
-	// body is what is sent; nil: nothing.
-	body  *httpx.Body
-	doing string // for messages
+	// body is what is sent; nil: nothing. secret is the value in it that is
+	// shown nowhere; empty: none.
+	body   *httpx.Body
+	secret string
+	doing  string // for messages
 	// repeatable says that doing it twice is doing it once (RFC 9110 9.2.2),
 	// as for every GET.
 	repeatable bool
@@ -73,7 +75,7 @@ func (c *Client) request(q call) (platform.Request, error) {
 	return platform.Request{
 		Method: q.method, URL: address, Header: http.Header{"Accept": {cmp.Or(q.accept, "application/json")}}, Body: q.body, Jar: c.jar,
 		Doing: q.doing, Repeat: q.method == http.MethodGet || q.repeatable,
-		Judge: func(r *httpx.Response) *platform.Error { return judge(q, r) },
+		Judge: func(r *httpx.Response) *platform.Error { return judge(q, hidden(r, q.secret)) },
 	}, nil
 }
 
@@ -89,7 +91,18 @@ func (c *Client) send(ctx context.Context, q call) (*httpx.Response, error) {
 		return c.sendBasic(ctx, q, x)
 	}
 	x.Authorize = platform.Renewing(c.config.Token)
-	return c.sender.Send(ctx, x)
+	sender := c.telling(q)
+	return sender.Send(ctx, x)
+}
+
+// telling gives the sender, which tells Config.Answered of the answers to a
+// call as they may be shown.
+func (c *Client) telling(q call) platform.Sender {
+	sender := c.sender
+	if c.config.Answered != nil {
+		sender.Answered = func(r *httpx.Response) { c.config.Answered(hidden(r, q.secret)) }
+	}
+	return sender
 }
 
 // invalidToken reports whether a 401 says that the token is no longer valid
@@ -103,8 +116,9 @@ func invalidToken(r *httpx.Response) bool {
 // its session is over (wire/sap.md 6.1).
 func (c *Client) sendBasic(ctx context.Context, q call, x platform.Request) (*httpx.Response, error) {
 	x.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.config.User+":"+c.config.Password.Reveal())))
+	sender := c.telling(q)
 	if q.method == http.MethodGet {
-		return c.sender.Send(ctx, x)
+		return sender.Send(ctx, x)
 	}
 	for fetched := false; ; fetched = true {
 		token, err := c.csrfToken(ctx, q, x.Header.Get("Authorization"), fetched)
@@ -112,14 +126,14 @@ func (c *Client) sendBasic(ctx context.Context, q call, x platform.Request) (*ht
 			return nil, err
 		}
 		x.Header.Set("X-Csrf-Token", token)
-		answer, failure := c.sender.Ask(ctx, x)
+		answer, failure := sender.Ask(ctx, x)
 		switch {
 		case failure != nil:
 			return nil, failure
 		case !fetched && answer.Status == http.StatusForbidden && strings.EqualFold(answer.Header.Get("X-Csrf-Token"), "required"):
 			continue
 		case answer.Status/100 != 2:
-			return nil, judge(q, answer)
+			return nil, judge(q, hidden(answer, q.secret))
 		}
 		return answer, nil
 	}
@@ -140,7 +154,8 @@ func (c *Client) csrfToken(ctx context.Context, q call, authorization string, ag
 	}
 	x.Header.Set("Authorization", authorization)
 	x.Header.Set("X-Csrf-Token", "fetch")
-	answer, err := c.sender.Send(ctx, x)
+	sender := c.telling(fetch)
+	answer, err := sender.Send(ctx, x)
 	if err != nil {
 		return "", err
 	}

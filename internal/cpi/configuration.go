@@ -47,7 +47,7 @@ func (c *Client) SetParameter(ctx context.Context, id string, p Parameter) error
 	}{p.Value, p.DataType}
 	_, err := c.send(ctx, call{
 		method: http.MethodPut, resource: designtime(id) + "/$links/" + key("Configurations", p.Key), repeatable: true,
-		body:  httpx.TextBody("application/json", marshal(body)),
+		body: httpx.TextBody("application/json", marshal(body)), secret: p.Value,
 		doing: fmt.Sprintf("setting the parameter %q of the artifact %q", p.Key, id),
 	})
 	return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"iflowtest/internal/httpx"
 	"iflowtest/internal/platform"
 )
 
@@ -26,6 +27,37 @@ func TestParameters(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"GET /api/v1/IntegrationDesigntimeArtifacts(Id=%27it%27%27s%27,Version=%27active%27)/Configurations"}, tenant.requests()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestParameterValuesHidden: whatever is told of an answer, the values of
+// parameters do not stand in it, and their names do.
+func TestParameterValuesHidden(t *testing.T) {
+	for name, c := range map[string]struct {
+		status     int
+		body, want string
+	}{
+		"list":     {200, `{"d":{"results":[{"ParameterKey":"Receiver","ParameterValue" : "s3cret\"one","DataType":"xsd:string"},{"ParameterKey":"N","ParameterValue":4711,"DataType":"x"}]}}`, `{"d":{"results":[{"ParameterKey":"Receiver","ParameterValue" : "***","DataType":"xsd:string"},{"ParameterKey":"N","ParameterValue":"***","DataType":"x"}]}}`},
+		"torn":     {200, `{"d":{"results":[{"ParameterKey":"Receiver","ParameterValue":"s3cret and m`, `{"d":{"results":[{"ParameterKey":"Receiver","ParameterValue":"***"`},
+		"no list":  {200, `[{"ParameterKey":"Receiver","ParameterValue":"s3cret"}]`, `[{"ParameterKey":"Receiver","ParameterValue":"***"}]`},
+		"XML":      {200, `<m:properties><d:ParameterKey>Receiver</d:ParameterKey><d:ParameterValue m:type="x">s3cret &amp; 1</d:ParameterValue></m:properties>`, `<m:properties><d:ParameterKey>Receiver</d:ParameterKey><d:ParameterValue m:type="x">***</d:ParameterValue></m:properties>`},
+		"repeated": {500, `no: s3cret-mine is no URL`, `no: *** is no URL`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tenant := &tenant{answers: []answer{{status: c.status, body: c.body}}}
+			client := tenant.client(t)
+			told := ""
+			client.config.Answered = func(r *httpx.Response) { told = r.Body }
+			var err error
+			if c.status == 200 {
+				_, err = client.Parameters(t.Context(), "F")
+			} else {
+				err = client.SetParameter(t.Context(), "F", Parameter{"Receiver", "s3cret-mine", "xsd:string"})
+			}
+			if told != c.want || strings.Contains(fmt.Sprint(err), "s3cret") || name != "list" && err == nil {
+				t.Errorf("told %q, want %q; %v", told, c.want, err)
+			}
+		})
 	}
 }
 

@@ -41,8 +41,8 @@ type Config struct {
 	Password secret.Secret
 	// Pace spaces the requests; nil: nothing does.
 	Pace *Pace
-	// Answered is told each answer that arrived whole, before it is judged;
-	// nil: nobody is.
+	// Answered is told each answer that arrived whole, before it is judged, the
+	// values of parameters of artifacts masked; nil: nobody is.
 	Answered func(*httpx.Response)
 	// Waiting is told before the client waits to ask again, and why; nil:
 	// nobody is.
@@ -77,7 +77,7 @@ func New(h *httpx.Client, c Config) *Client {
 	}
 	client := &Client{config: c}
 	client.sender = platform.Sender{
-		HTTP: h, Patience: patience(), Answered: c.Answered, Waiting: c.Waiting, Stale: invalidToken,
+		HTTP: h, Patience: patience(), Waiting: c.Waiting, Stale: invalidToken,
 		Before: func(ctx context.Context, q *platform.Request) error {
 			return c.Pace.wait(ctx, client.resourceOf(q.URL))
 		},

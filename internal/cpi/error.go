@@ -72,6 +72,7 @@ func role(q call) string {
 
 // answerError is a success whose body is not what was wanted.
 func answerError(q call, r *httpx.Response, what string) *platform.Error {
+	r = hidden(r, q.secret)
 	e := platform.Answer(q.doing, r, platform.Verdict{Kind: platform.KindAnswer, Cure: cureAPI}, "")
 	e.Message = fmt.Sprintf("%s: %s %s was answered %d, but %s; %s", q.doing, r.Method, e.URL, r.Status, what, platform.Describe(r).Quoted())
 	return e
