@@ -146,8 +146,9 @@ type Attachment struct {
 // value is nil, bool, string, json.Number, []any or map[string]any.
 type Lookup func(computed int) (any, error)
 
-// Result is what a step got. A body is judged as it came: bytes that are not
-// UTF-8 are compared as bytes. It keeps what it has parsed, so it is passed by
+// Result is what a step got. A body is judged as text, in the encoding that its
+// byte order mark, the charset of Content-Type or an XML declaration gives; bytes
+// that nothing is said of are compared as bytes. It keeps what it has parsed, so it is passed by
 // pointer, belongs to one goroutine, and is not changed after its first use.
 type Result struct {
 	Status int
@@ -190,6 +191,9 @@ type Result struct {
 
 	body, claims document
 	xml          xmlDocument
+	// asText is the body as text, once it has been decoded.
+	asText  string
+	decoded bool
 }
 
 // Certificate is what can be asserted of an X.509 certificate.

@@ -468,7 +468,7 @@ func (k *capture) nothing(r *Result, d *display) *Failure {
 	switch k.source.name {
 	case "json":
 		if r.body.text == "" {
-			got = whatItIs(r.Body, "body", d)
+			got = whatItIs(r.text(), "body", d)
 			break
 		}
 		notes = prefixNotes(r.body.text, k.text, "the document", d)
@@ -483,7 +483,7 @@ func (k *capture) nothing(r *Result, d *display) *Failure {
 	case "cookie":
 		notes = (&checker{r: r}).whereItEnds(&assertion{kind: onCookies, path: k.text}, d)
 	case "body":
-		notes = []string{"the body is " + d.quote(r.Body)}
+		notes = []string{"the body is " + d.quote(r.text())}
 	case "message-id":
 		notes = []string{"no header holds a message ID, and the body names none"}
 	}
@@ -492,9 +492,9 @@ func (k *capture) nothing(r *Result, d *display) *Failure {
 
 // nothingInXML says why an XPath found nothing.
 func (k *capture) nothingInXML(r *Result, d *display) (got string, notes []string) {
-	tree, mistake := r.xml.parse(r.Body)
+	tree, mistake := r.xml.parse(r.text())
 	if mistake != nil {
-		return whatIsNotXML(r.Body, mistake, d), nil
+		return whatIsNotXML(r.text(), mistake, d), nil
 	}
 	if v, err := k.xpath.find(tree); err != nil {
 		return err.Error(), nil
@@ -505,7 +505,7 @@ func (k *capture) nothingInXML(r *Result, d *display) (got string, notes []strin
 }
 
 func takeJSON(k *capture, t *taker) (any, bool) {
-	if !t.r.body.parse(t.r.Body) {
+	if !t.r.body.parse(t.r.text()) {
 		return nil, false
 	}
 	return k.take(t.r.body.text, &t.c.json, &t.json)
@@ -551,7 +551,7 @@ func takeCookie(k *capture, t *taker) (any, bool) {
 }
 
 func takeBody(k *capture, t *taker) (any, bool) {
-	at := k.regexp.FindStringSubmatchIndex(t.r.Body)
+	at := k.regexp.FindStringSubmatchIndex(t.r.text())
 	if at == nil {
 		return nil, false
 	}
@@ -561,11 +561,11 @@ func takeBody(k *capture, t *taker) (any, bool) {
 	if at[0] < 0 {
 		return nil, false
 	}
-	return strings.Clone(t.r.Body[at[0]:at[1]]), true
+	return strings.Clone(t.r.text()[at[0]:at[1]]), true
 }
 
 func takeMessageID(_ *capture, t *taker) (any, bool) {
-	id, ok := MessageID(t.r.Header, t.r.Body)
+	id, ok := MessageID(t.r.Header, t.r.text())
 	return id, ok
 }
 

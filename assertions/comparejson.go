@@ -2,6 +2,8 @@ package assertions
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -15,46 +17,75 @@ type jsonComparison struct {
 	out *differences
 }
 
-// jsonObject is an object taken apart; of a name that stands twice the first
-// counts.
-type jsonObject struct {
-	names, values []string
-	index         map[string]int
+// jsonName is a name in an object, and how many of the same stand before it:
+// an object that has a name twice is another than one that has it once.
+type jsonName struct {
+	name   string
+	before int
 }
+
+// jsonObject is an object taken apart.
+type jsonObject struct {
+	names  []jsonName
+	values []string
+	// index and counts are there when there are many names.
+	index  map[jsonName]int
+	counts map[string]int
+}
+
+// manyNames is from how many on names are looked up by an index.
+const manyNames = 16
 
 func jsonObjectOf(raw string) *jsonObject {
 	o := &jsonObject{}
 	for name, value := range members(raw) {
-		if o.find(name) >= 0 {
-			continue
-		}
-		if o.index != nil {
-			o.index[name] = len(o.names)
-		}
-		o.names, o.values = append(o.names, name), append(o.values, value)
-		if len(o.names) == 16 {
-			o.index = map[string]int{}
-			for i, n := range o.names {
-				o.index[n] = i
-			}
-		}
+		o.add(name, value)
 	}
 	return o
 }
 
-func (o *jsonObject) find(name string) int {
+func (o *jsonObject) add(name, value string) {
+	n := jsonName{name: name}
+	if o.index != nil {
+		n.before = o.counts[name]
+		o.enter(n, len(o.names))
+	} else {
+		for _, other := range o.names {
+			if other.name == name {
+				n.before++
+			}
+		}
+	}
+	o.names, o.values = append(o.names, n), append(o.values, value)
+	if len(o.names) == manyNames {
+		o.index, o.counts = map[jsonName]int{}, map[string]int{}
+		for i, n := range o.names {
+			o.enter(n, i)
+		}
+	}
+}
+
+func (o *jsonObject) enter(n jsonName, at int) {
+	o.index[n] = at
+	o.counts[n.name] = n.before + 1
+}
+
+func (o *jsonObject) find(name jsonName) int {
 	if o.index != nil {
 		if i, ok := o.index[name]; ok {
 			return i
 		}
 		return -1
 	}
-	for i := range o.names {
-		if o.names[i] == name {
-			return i
-		}
+	return slices.Index(o.names, name)
+}
+
+// again says of a name that it is not the first of its kind.
+func (n jsonName) again() string {
+	if n.before == 0 {
+		return ""
 	}
-	return -1
+	return fmt.Sprintf(" (the name stands there %d times)", n.before+1)
 }
 
 func jsonElements(raw string) []string {
@@ -103,7 +134,7 @@ func sameElements(want, got string, ig ignoring, depth int) bool {
 func sameMembers(want, got string, ig ignoring, depth int) bool {
 	w, g := jsonObjectOf(want), jsonObjectOf(got)
 	for i, name := range w.names {
-		next, ignored := ig.child(name, false)
+		next, ignored := ig.child(name.name, false)
 		if ignored {
 			continue
 		}
@@ -116,7 +147,7 @@ func sameMembers(want, got string, ig ignoring, depth int) bool {
 		if w.find(name) >= 0 {
 			continue
 		}
-		if _, ignored := ig.child(name, false); !ignored {
+		if _, ignored := ig.child(name.name, false); !ignored {
 			return false
 		}
 	}
@@ -161,33 +192,33 @@ func (c *jsonComparison) objects(w, g *jsonObject, ig ignoring, path string, dep
 	var changes []change
 	var inside []jsonInside
 	for i, name := range w.names {
-		next, ignored := ig.child(name, false)
+		next, ignored := ig.child(name.name, false)
 		if ignored {
 			continue
 		}
-		at := join(path, c.d.name(name))
+		at := join(path, c.d.name(name.name))
 		j := g.find(name)
 		switch {
 		case j < 0:
-			c.missing(at, w.values[i])
-			changes = append(changes, change{at: i, want: c.shown(name, w.values[i])})
+			c.missing(at, w.values[i], name.again())
+			changes = append(changes, change{at: i, want: c.shown(name.name, w.values[i])})
 		case sameJSON(w.values[i], g.values[j], next, depth+1):
 		case containers(w.values[i], g.values[j]):
 			inside = append(inside, jsonInside{w.values[i], g.values[j], next, at})
 		default:
-			changes = append(changes, c.changed(at, i, c.d.quote(name)+": ", w.values[i], g.values[j]))
+			changes = append(changes, c.changed(at, i, c.d.quote(name.name)+": ", w.values[i], g.values[j]))
 		}
 	}
 	for j, name := range g.names {
 		if w.find(name) >= 0 {
 			continue
 		}
-		if _, ignored := ig.child(name, false); !ignored {
-			c.extra(join(path, c.d.name(name)), g.values[j])
-			changes = append(changes, change{at: len(w.names), got: c.shown(name, g.values[j])})
+		if _, ignored := ig.child(name.name, false); !ignored {
+			c.extra(join(path, c.d.name(name.name)), g.values[j], name.again())
+			changes = append(changes, change{at: len(w.names), got: c.shown(name.name, g.values[j])})
 		}
 	}
-	c.out.hunk(cmp.Or(path, "@this"), len(w.names), func(i int) string { return c.shown(w.names[i], w.values[i])() }, changes)
+	c.out.hunk(cmp.Or(path, "@this"), len(w.names), func(i int) string { return c.shown(w.names[i].name, w.values[i])() }, changes)
 	c.within(inside, depth)
 }
 
@@ -217,13 +248,13 @@ func (c *jsonComparison) lists(w, g []string, ig ignoring, path string, depth in
 			if _, ignored := ig.element(p.want); ignored {
 				continue
 			}
-			c.missing(at(p.want), w[p.want])
+			c.missing(at(p.want), w[p.want], "")
 			changes = append(changes, change{at: p.want, want: c.element(w[p.want])})
 		case p.want < 0:
 			if _, ignored := ig.element(p.got); ignored {
 				continue
 			}
-			c.extra(at(p.got), g[p.got])
+			c.extra(at(p.got), g[p.got], "")
 			changes = append(changes, change{at: p.before, got: c.element(g[p.got])})
 		case containers(w[p.want], g[p.got]):
 			next, _ := ig.element(p.want)
@@ -260,20 +291,20 @@ func (c *jsonComparison) apart(want, got string) (w, g string) {
 	return c.brief(want), c.brief(got)
 }
 
-func (c *jsonComparison) missing(path, want string) {
+func (c *jsonComparison) missing(path, want, again string) {
 	if c.out.full() {
 		c.out.count++
 		return
 	}
-	c.out.add(path, c.brief(want), "nothing")
+	c.out.add(path, c.brief(want)+again, "nothing")
 }
 
-func (c *jsonComparison) extra(path, got string) {
+func (c *jsonComparison) extra(path, got, again string) {
 	if c.out.full() {
 		c.out.count++
 		return
 	}
-	c.out.add(path, "nothing", c.brief(got))
+	c.out.add(path, "nothing", c.brief(got)+again)
 }
 
 // maxBrief is the size from which a container is shown by its extent alone.

@@ -2,8 +2,8 @@ package assertions
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of what is shown of the differences between two payloads.
@@ -64,28 +64,44 @@ const maxApart = 80
 // apart quotes two texts such that their difference is seen: of long ones, the
 // part where they begin to differ.
 func (d *display) apart(want, got string) (w, g string) {
-	a, b := []rune(d.hidden(want)), []rune(d.hidden(got))
+	a, b := d.hidden(want), d.hidden(got)
 	from := 0
 	for from < min(len(a), len(b)) && a[from] == b[from] {
 		from++
 	}
-	from = max(0, from-maxApart/4)
-	part := func(s []rune) string {
-		if len(s) <= maxApart {
-			return strconv.Quote(string(s))
-		}
-		from := min(from, len(s))
-		to := min(from+maxApart, len(s))
-		shown := strconv.Quote(string(s[from:to]))
-		if from > 0 {
-			shown = "…" + shown
-		}
-		if to < len(s) {
-			shown += "…"
-		}
-		return shown + fmt.Sprintf(" (%d characters)", len(s))
+	for from > 0 && (within(a, from) || within(b, from)) {
+		from--
 	}
-	return part(a), part(b)
+	for range maxApart / 4 {
+		_, n := utf8.DecodeLastRuneInString(a[:from])
+		from -= n
+	}
+	return windowOf(a, from), windowOf(b, from)
+}
+
+// within reports whether the byte at i is not the first of its character.
+func within(s string, i int) bool { return i < len(s) && !utf8.RuneStart(s[i]) }
+
+// windowOf quotes the part of a long text that begins at a byte.
+func windowOf(s string, from int) string {
+	length := utf8.RuneCountInString(s)
+	if length <= maxApart {
+		return quoted(s)
+	}
+	from = min(from, len(s))
+	to := from
+	for range maxApart {
+		_, n := utf8.DecodeRuneInString(s[to:])
+		to += n
+	}
+	shown := quoted(s[from:to])
+	if from > 0 {
+		shown = "…" + shown
+	}
+	if to < len(s) {
+		shown += "…"
+	}
+	return shown + fmt.Sprintf(" (%d characters)", length)
 }
 
 // change is a child of a container that differs: the number of the wanted one,

@@ -299,7 +299,7 @@ func (c *checker) explainFault(failures []Failure) {
 	told := map[string]bool{}
 	for i := range failures {
 		f := &failures[i]
-		if told[f.Subject] || !slices.Contains([]string{"status", "xml", "matches-file"}, f.Subject) {
+		if told[f.Subject] || !slices.Contains([]string{"status", "xml", "json", "body", "schema", "matches-file"}, f.Subject) {
 			continue
 		}
 		told[f.Subject] = true
@@ -319,7 +319,7 @@ func (c *checker) value(a *assertion) (value, bool) {
 	case onHeaders:
 		return headerValue(r.Header, a.key), true
 	case onJSON:
-		if !r.body.parse(r.Body) {
+		if !r.body.parse(r.text()) {
 			return value{}, false
 		}
 		if c.json == nil {
@@ -335,7 +335,7 @@ func (c *checker) value(a *assertion) (value, bool) {
 		}
 		return fromJSON(c.claims[a.slot]), true
 	case onBody:
-		return value{form: text, text: r.Body, domain: domainText}, true
+		return value{form: text, text: r.text(), domain: domainText}, true
 	case onDuration:
 		return value{form: number, whole: int64(r.Duration), domain: domainDuration}, true
 	case onSize:
@@ -385,7 +385,7 @@ func attachmentValue(attachments []Attachment, name string) value {
 	var values []string
 	for _, a := range attachments {
 		if a.Name == name {
-			values = append(values, a.Content)
+			values = append(values, decodeText(a.Content, a.ContentType))
 		}
 	}
 	return valueOfTexts(values)

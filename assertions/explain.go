@@ -42,7 +42,7 @@ func (c *checker) notJSON(a *assertion, d *display) Failure {
 	if a.kind == onClaims {
 		got = whatItIs(c.r.Claims, "list of claims", d)
 	} else {
-		got = whatItIs(c.r.Body, "body", d)
+		got = whatItIs(c.r.text(), "body", d)
 	}
 	return *c.unlike(a, got)
 }

@@ -84,6 +84,9 @@ func (x *schemaFile) compile(file string) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, l.explain(err)
 	}
+	if s := endless(compiled); s != nil {
+		return nil, l.endlessError(s)
+	}
 	return compiled, nil
 }
 
@@ -310,8 +313,8 @@ func (x *schemaFile) judge(c *checker, a *assertion) *Failure {
 		return &f
 	}
 	f := &Failure{Place: a.place, Subject: a.subject, Want: "JSON as in " + d.path(n.Text)}
-	if !c.r.body.parse(c.r.Body) {
-		f.Got = whatItIs(c.r.Body, "body", d)
+	if !c.r.body.parse(c.r.text()) {
+		f.Got = whatItIs(c.r.text(), "body", d)
 		f.Message = fmt.Sprintf("%s: want %s, got %s", a.subject, f.Want, f.Got)
 		return f
 	}

@@ -93,10 +93,18 @@ func TestSchemaProblems(t *testing.T) {
 		"../out.json":     `{"$ref": "sibling.json"}`,
 		"../sibling.json": `true`,
 		"false.json":      `false`,
+		"self.json":       `{"$ref":"self.json"}`,
+		"not.json":        `{"properties":{"a":{"not":{"$ref":"#/properties/a"}}}}`,
+		"ring.json":       `{"items":{"$ref":"#/$defs/a"},"$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"}]},"b":{"anyOf":[true,{"$ref":"#/$defs/a"}]}}}`,
+		"tree.json":       `{"properties":{"left":{"$ref":"#"},"all":{"items":{"$ref":"tree.json"}}},"additionalProperties":{"anyOf":[{"$ref":"#"},{"type":"null"}]}}`,
 	}
 	tests := []struct{ file, code, message string }{
 		{"false.json", "", ""},
 		{"../out.json", "", ""},
+		{"tree.json", "", ""},
+		{"self.json", "invalid-schema", `schema: self.json: the schema "self.json#" leads back to itself by $ref for one and the same value, so that it judges nothing`},
+		{"not.json", "invalid-schema", `schema: not.json: the schema "not.json#/properties/a" leads back to itself by $ref for one and the same value, so that it judges nothing`},
+		{"ring.json", "invalid-schema", `schema: ring.json: the schema "ring.json#/$defs/a" leads back to itself by $ref for one and the same value, so that it judges nothing`},
 		{"none.json", "bad-file", `no file "none.json"`},
 		{"syntax.json", "invalid-schema", "schema: syntax.json:3:1: not JSON: invalid character '}' looking for beginning of object key string"},
 		{"type.json", "invalid-schema", `schema: type.json:3:19: properties.a.type: want one of the alternatives, got "strnig"`},

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // payloadKind says how payloads are compared.
@@ -161,7 +163,7 @@ func (x *expectedFile) kindOf(file, content string) payloadKind {
 	case ".txt", ".csv", ".edi":
 		return payloadText
 	}
-	start := strings.TrimSpace(textOfXML(content))
+	start := strings.TrimSpace(decodeText(content, ""))
 	var d document
 	switch {
 	case start == "":
@@ -196,6 +198,9 @@ func (x *expectedFile) broken(kind payloadKind, file, content string) error {
 func jsonMistake(file, content string) error {
 	if strings.TrimSpace(content) == "" {
 		return fmt.Errorf("%s is empty, and JSON was due", file)
+	}
+	if strings.Contains(content, "\x00") && gjson.Valid(decodeText(content, "")) {
+		return fmt.Errorf("%s is UTF-16, and JSON is UTF-8 (RFC 8259): save it as UTF-8", file)
 	}
 	var v any
 	err := json.Unmarshal([]byte(strings.TrimPrefix(content, "\ufeff")), &v)
@@ -326,12 +331,12 @@ func (m *fileComparison) foreign() *Failure {
 	d, r, got := m.c.display(), m.c.r, ""
 	switch m.kind {
 	case payloadJSON:
-		if !r.body.parse(r.Body) {
-			got = whatItIs(r.Body, "body", d)
+		if !r.body.parse(r.text()) {
+			got = whatItIs(r.text(), "body", d)
 		}
 	case payloadXML:
-		if _, mistake := r.xml.parse(r.Body); mistake != nil {
-			got = whatIsNotXML(r.Body, mistake, d)
+		if _, mistake := r.xml.parse(r.text()); mistake != nil {
+			got = whatIsNotXML(r.text(), mistake, d)
 		}
 	}
 	if got == "" {
@@ -403,7 +408,10 @@ func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 // compareText compares by line; how a line ends does not matter, nor whether
 // the last one ends. With as: text everything matters.
 func (m *fileComparison) compareText(want string) {
-	got := m.c.r.Body
+	got := m.c.r.text()
+	if want = decodeText(want, ""); !utf8.ValidString(want) {
+		want = decodeText(want, m.c.r.Header.Get("Content-Type"))
+	}
 	if want == got {
 		return
 	}
@@ -455,13 +463,13 @@ func (m *fileComparison) update(want, got string) *Failure {
 		return m.refused(want, got, "other assertions of the step do not hold")
 	}
 	if m.kind == "" {
-		m.kind = m.kindOf(m.file, m.c.r.Body)
+		m.kind = m.kindOf(m.file, m.c.r.text())
 	}
 	if f := m.foreign(); f != nil {
 		return f
 	}
 	content := m.written()
-	if d := m.c.display(); d.hides(string(content)) {
+	if d := m.c.display(); d.hides(string(content)) || d.hides(m.c.r.text()) {
 		return m.refused(want, got, "the payload holds a secret, which belongs in no file")
 	}
 	if err := m.c.r.Update(m.file, content); err != nil {
@@ -479,8 +487,12 @@ func (m *fileComparison) refused(want, got, why string) *Failure {
 // written is the body as it is kept in a file: JSON on one line gets lines
 // that can be compared.
 func (m *fileComparison) written() []byte {
-	body := []byte(m.c.r.Body)
-	if m.kind != payloadJSON || strings.Contains(strings.TrimSpace(m.c.r.Body), "\n") {
+	text := m.c.r.text()
+	if m.kind != payloadJSON && decodeText(m.c.r.Body, "") == text {
+		return []byte(m.c.r.Body) // a file says as much of its encoding
+	}
+	body := []byte(text)
+	if m.kind != payloadJSON || strings.Contains(strings.TrimSpace(text), "\n") {
 		return body
 	}
 	var b bytes.Buffer

@@ -36,7 +36,7 @@ func FuzzXML(f *testing.F) {
 		if strings.HasPrefix(s, "\xff\xfe") || strings.HasPrefix(s, "\xfe\xff") || strings.Contains(strings.ToLower(s), "encoding") {
 			return
 		}
-		names, text := readXML(t, textOfXML(s))
+		names, text := readXML(t, decodeText(s, ""))
 		var found []string
 		for i := range tree.nodes {
 			if tree.nodes[i].kind == xmlElement {
@@ -214,13 +214,36 @@ func FuzzCompare(f *testing.F) {
 		var a, b document
 		if a.parse(want) && b.parse(got) {
 			tree, v := treeOfJSON(a.text, 0), fromJSON(b.text)
-			if strings.Count(want, "[")+strings.Count(want, "{") < maxShownDepth && tree.equal(&v) == there {
+			if strings.Count(want, "[")+strings.Count(want, "{") < maxShownDepth && !twice(a.text) && !twice(b.text) && tree.equal(&v) == there {
 				t.Fatalf("%q and %q: equal %v", want, got, !there)
 			}
 			return
 		}
 		compareTrees(t, want, got, there)
 	})
+}
+
+// twice reports whether an object of a document has a name twice: of those a
+// matcher sees the first.
+func twice(raw string) bool {
+	if raw[0] == '[' {
+		for e := range elements(raw) {
+			if twice(e) {
+				return true
+			}
+		}
+	}
+	if raw[0] != '{' {
+		return false
+	}
+	names := map[string]bool{}
+	for name, e := range members(raw) {
+		if names[name] || twice(e) {
+			return true
+		}
+		names[name] = true
+	}
+	return false
 }
 
 // differ reports whether the payloads differ, by the kind of the first.

@@ -79,9 +79,53 @@ func (d *display) quote(s string) string {
 	shown := d.hidden(s)
 	head := headOf(shown)
 	if len(head) == len(shown) {
-		return strconv.Quote(shown)
+		return quoted(shown)
 	}
-	return strconv.Quote(head) + "… (" + strconv.Itoa(utf8.RuneCountInString(s)) + " characters)"
+	return quoted(head) + "… (" + strconv.Itoa(utf8.RuneCountInString(s)) + " characters)"
+}
+
+// quoted writes text in quotes. Bytes that are not UTF-8 are written as \xff,
+// and half a pair of UTF-16, which JSON can hold, as JSON writes it.
+func quoted(s string) string {
+	if utf8.ValidString(s) {
+		return strconv.Quote(s)
+	}
+	var b strings.Builder
+	plain := func(part string) {
+		q := strconv.Quote(part)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	b.WriteByte('"')
+	from := 0
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] == 0xed && s[i+1] >= 0xa0 && s[i+1] < 0xc0 && s[i+2] >= 0x80 && s[i+2] < 0xc0 {
+			plain(s[from:i])
+			fmt.Fprintf(&b, `\u%04x`, 0xd000|int(s[i+1]&0x3f)<<6|int(s[i+2]&0x3f))
+			from = i + 3
+			i += 2
+		}
+	}
+	plain(s[from:])
+	b.WriteByte('"')
+	return b.String()
+}
+
+// visible writes the bytes that are not UTF-8 as \xff.
+func visible(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
 }
 
 // quote shows text of a file in quotes.
@@ -221,23 +265,27 @@ func showDuration(ns int64) string {
 // quotes and brackets with it.
 func (d *display) json(raw string) string {
 	part, whole := d.hidden(raw), true
-	if len(part) > 4*maxShown {
-		part, whole = part[:4*maxShown], false
+	if end := 4 * maxShown; len(part) > end {
+		for within(part, end) {
+			end--
+		}
+		part, whole = part[:end], false
 	}
 	var b strings.Builder
 	inString, escaped := false, false
-	for _, r := range part {
+	for i := range len(part) {
+		c := part[i]
 		switch {
 		case inString:
-			b.WriteRune(r)
-			inString = escaped || r != '"'
-			escaped = !escaped && r == '\\'
-		case r > ' ':
-			b.WriteRune(r)
-			inString = r == '"'
+			b.WriteByte(c)
+			inString = escaped || c != '"'
+			escaped = !escaped && c == '\\'
+		case c > ' ':
+			b.WriteByte(c)
+			inString = c == '"'
 		}
 	}
-	s := strings.ToValidUTF8(b.String(), "\ufffd")
+	s := visible(b.String())
 	if whole && utf8.RuneCountInString(s) <= maxShown {
 		return s
 	}
@@ -287,7 +335,7 @@ func (d *display) diffTexts(want, got string) (diff, note string) {
 }
 
 func (d *display) diffLines(want, got string) (diff, note string) {
-	return unified(withLineEnd(d.hidden(want)), withLineEnd(d.hidden(got))), d.hiddenDifference(want, got)
+	return unified(withLineEnd(visible(d.hidden(want))), withLineEnd(visible(d.hidden(got)))), d.hiddenDifference(want, got)
 }
 
 // hiddenDifference says that texts look alike, or that some of their lines do,
@@ -411,7 +459,7 @@ func writePretty(b *bytes.Buffer, t *tree, depth int) bool {
 		indent(b, depth)
 		b.WriteByte('}')
 	case text:
-		b.WriteString(strconv.Quote(t.text))
+		b.WriteString(quoted(t.text))
 	case null:
 		b.WriteString("null")
 	default:

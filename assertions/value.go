@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -119,7 +121,52 @@ func unquote(raw string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
-	return gjson.Parse(raw).Str
+	s := gjson.Parse(raw).Str
+	if strings.Contains(s, "\ufffd") {
+		return withHalfPairs(raw)
+	}
+	return s
+}
+
+// withHalfPairs gives the text of a JSON string in which half a pair of UTF-16
+// may stand alone, such as \ud800. No UTF-8 means that; it becomes the three
+// bytes that would, so that one is not taken for another.
+func withHalfPairs(raw string) string {
+	var b strings.Builder
+	from, end := 1, len(raw)-1
+	plain := func(to int) { b.WriteString(gjson.Parse(`"` + raw[from:to] + `"`).Str) }
+	for i := 1; i < end; {
+		if raw[i] != '\\' {
+			i++
+			continue
+		}
+		unit, ok := escapedUnit(raw, i)
+		low, pair := escapedUnit(raw, i+6)
+		switch {
+		case !ok:
+			i += 2
+		case !utf16.IsSurrogate(unit):
+			i += 6
+		case pair && utf16.DecodeRune(unit, low) != utf8.RuneError:
+			i += 12
+		default:
+			plain(i)
+			b.Write([]byte{0xed, 0x80 | byte(unit>>6&0x3f), 0x80 | byte(unit&0x3f)})
+			i += 6
+			from = i
+		}
+	}
+	plain(end)
+	return b.String()
+}
+
+// escapedUnit reads \uXXXX at i.
+func escapedUnit(s string, i int) (rune, bool) {
+	if i+6 > len(s) || s[i] != '\\' || s[i+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[i+2:i+6], 16, 16)
+	return rune(n), err == nil
 }
 
 // asText is what the value is in text, for the operators on text; false for a

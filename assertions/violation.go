@@ -101,6 +101,8 @@ func (w *violationWalk) words(v *violation, k jsonschema.ErrorKind) {
 		v.want = "a multiple of " + decimalOfRat(k.Want)
 	case *kind.FalseSchema:
 		v.want = "nothing"
+	case *kind.RefCycle:
+		v.keyword, v.want = "$ref", "a schema that does not lead back to itself"
 	case *kind.Not:
 		v.want = "what the schema in not does not allow"
 	case *kind.AnyOf:

@@ -228,18 +228,20 @@ func TestSOAPFault(t *testing.T) {
 		<faultstring>Division  by zero</faultstring><detail><e><code>17</code><text>x</text></e></detail></S:Fault></S:Body></S:Envelope>`
 	fault12 := `<e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"><e:Body><e:Fault><e:Code><e:Value>e:Receiver</e:Value></e:Code>
 		<e:Reason><e:Text xml:lang="en">No route</e:Text></e:Reason></e:Fault></e:Body></e:Envelope>`
+	sub12 := strings.Replace(fault12, "</e:Code>", `<e:Subcode><e:Value xmlns:m="urn:m">m:Route</e:Value><e:Subcode><e:Value>m:Late</e:Value></e:Subcode></e:Subcode></e:Code>`, 1)
 	none := strings.ReplaceAll(fault11, "S:Fault", "S:NoFault")
 	for body, want := range map[string]string{
 		fault11: `the answer is a SOAP fault with the code "S:Server": "Division by zero", detail "17 x"`,
 		fault12: `the answer is a SOAP fault with the code "e:Receiver": "No route"`,
+		sub12:   `the answer is a SOAP fault with the code "e:Receiver" and the subcode "m:Route" and the subcode "m:Late": "No route"`,
 		none:    "",
 	} {
-		e := mustCompile(t, "status: 200\nxml: {//Ticket: T-1, //Other: x}\n")
+		e := mustCompile(t, "status: 200\nxml: {//Ticket: T-1, //Other: x}\njson: {ticket: T-1}\n")
 		f := e.Check(&Result{Status: 500, Body: body}, nil)
-		if len(f) != 3 {
+		if len(f) != 4 {
 			t.Fatalf("%d failures", len(f))
 		}
-		for i, told := range []bool{true, true, false} {
+		for i, told := range []bool{true, true, false, true} {
 			got := ""
 			for _, n := range f[i].Notes {
 				if strings.HasPrefix(n, "the answer is") {

@@ -126,9 +126,9 @@ func (x *xpathExpr) with(fields []Field, compute Lookup) (*xpathExpr, error) {
 
 // xml gives what an XPath finds, or why that cannot be known.
 func (c *checker) xml(a *assertion) (value, *Failure) {
-	t, mistake := c.r.xml.parse(c.r.Body)
+	t, mistake := c.r.xml.parse(c.r.text())
 	if mistake != nil {
-		return value{}, c.unlike(a, whatIsNotXML(c.r.Body, mistake, c.display()))
+		return value{}, c.unlike(a, whatIsNotXML(c.r.text(), mistake, c.display()))
 	}
 	x, err := a.xpath.with(c.e.prefixes, c.compute)
 	if err != nil {
@@ -337,10 +337,10 @@ const maxFaultBytes = 1 << 20
 
 // faultNote describes the SOAP fault that the answer is, if it is one.
 func (r *Result) faultNote(d *display) string {
-	if !strings.Contains(r.Body, "Fault") || len(r.Body) > maxFaultBytes {
+	if !strings.Contains(r.text(), "Fault") || len(r.text()) > maxFaultBytes {
 		return ""
 	}
-	t, mistake := r.xml.parse(r.Body)
+	t, mistake := r.xml.parse(r.text())
 	if mistake != nil {
 		return ""
 	}
@@ -348,22 +348,24 @@ func (r *Result) faultNote(d *display) string {
 	if fault == 0 {
 		return ""
 	}
-	note := "the answer is a SOAP fault"
 	code, reason, detail := t.path(fault, "faultcode"), t.path(fault, "faultstring"), t.path(fault, "detail")
 	if t.nameOf(fault).space == soap12 {
 		code, reason, detail = t.path(fault, "Code", "Value"), t.path(fault, "Reason", "Text"), t.path(fault, "Detail")
-		if sub := t.path(fault, "Code", "Subcode", "Value"); sub > 0 {
-			code = sub
+	}
+	note := "the answer is a SOAP fault"
+	part := func(word string, id int32) {
+		if id > 0 {
+			note += word + d.quote(strings.Join(strings.Fields(t.spaced(id)), " "))
 		}
 	}
-	for _, part := range []struct {
-		word string
-		id   int32
-	}{{" with the code ", code}, {": ", reason}, {", detail ", detail}} {
-		if part.id > 0 {
-			note += part.word + d.quote(strings.Join(strings.Fields(t.spaced(part.id)), " "))
+	part(" with the code ", code)
+	if t.nameOf(fault).space == soap12 {
+		for sub := t.path(fault, "Code", "Subcode"); sub > 0; sub = t.path(sub, "Subcode") {
+			part(" and the subcode ", t.path(sub, "Value"))
 		}
 	}
+	part(": ", reason)
+	part(", detail ", detail)
 	return note
 }
 
@@ -415,7 +417,7 @@ func readXPath(c *compiler, k *capture, s string, place Place) {
 }
 
 func takeXML(k *capture, t *taker) (any, bool) {
-	tree, mistake := t.r.xml.parse(t.r.Body)
+	tree, mistake := t.r.xml.parse(t.r.text())
 	if mistake != nil {
 		return nil, false
 	}

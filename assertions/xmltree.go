@@ -7,7 +7,6 @@ import (
 	"io"
 	"regexp"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
@@ -81,15 +80,19 @@ func (m *xmlMistake) Error() string {
 	return fmt.Sprintf("%d:%d: %s", m.line, m.column, m.message)
 }
 
-// parseXML reads a document. Entities of its own are refused, so that nothing
+// parseXML reads a document as it is kept in a file.
+func parseXML(s string) (*xmlTree, *xmlMistake) { return parseXMLText(decodeText(s, "")) }
+
+// parseXMLText reads a document that is UTF-8 whatever it says of itself.
+// Entities of its own are refused, so that nothing
 // is loaded from elsewhere and nothing grows; a DTD without them is skipped.
-func parseXML(s string) (*xmlTree, *xmlMistake) {
-	d := xml.NewDecoder(strings.NewReader(textOfXML(s)))
+func parseXMLText(s string) (*xmlTree, *xmlMistake) {
+	d := xml.NewDecoder(strings.NewReader(s))
 	d.CharsetReader = func(label string, in io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
-			return in, nil // it was decoded by its byte order mark
+		if e, _ := charset.Lookup(label); e == nil {
+			return nil, unknownEncoding(label)
 		}
-		return charset.NewReaderLabel(label, in)
+		return in, nil // it has been decoded
 	}
 	p := &xmlParser{decoder: d, tree: &xmlTree{}, known: map[xmlName]int32{}, ids: map[xml.Name]int32{}}
 	p.tree.nodes = make([]xmlNode, 1, 64+len(s)/48)
@@ -98,23 +101,11 @@ func parseXML(s string) (*xmlTree, *xmlMistake) {
 	return p.parse()
 }
 
-// textOfXML gives the text without its byte order mark, UTF-16 as UTF-8.
-func textOfXML(s string) string {
-	if strings.HasPrefix(s, "\xef\xbb\xbf") {
-		return s[3:]
-	}
-	if len(s) < 2 || (s[:2] != "\xff\xfe" && s[:2] != "\xfe\xff") {
-		return s
-	}
-	units := make([]uint16, 0, len(s)/2)
-	for i := 2; i+1 < len(s); i += 2 {
-		a, b := uint16(s[i]), uint16(s[i+1])
-		if s[0] == 0xff {
-			a, b = b, a
-		}
-		units = append(units, a<<8|b)
-	}
-	return string(utf16.Decode(units))
+// unknownEncoding is an encoding that a document has, and nobody knows.
+type unknownEncoding string
+
+func (e unknownEncoding) Error() string {
+	return fmt.Sprintf("the encoding %s is not known", quote(string(e)))
 }
 
 // xmlParser is one reading of a document.
@@ -182,6 +173,9 @@ func (p *xmlParser) syntax(err error) *xmlMistake {
 	message := err.Error()
 	if e, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		message = e.Msg
+	}
+	if e, ok := errors.AsType[unknownEncoding](err); ok {
+		message = e.Error()
 	}
 	message = strings.TrimPrefix(message, "xml: ")
 	if message == "unexpected EOF" && len(p.open) > 0 {
@@ -485,7 +479,7 @@ type xmlDocument struct {
 // parse parses s, once.
 func (d *xmlDocument) parse(s string) (*xmlTree, *xmlMistake) {
 	if d.tree == nil && d.mistake == nil {
-		d.tree, d.mistake = parseXML(s)
+		d.tree, d.mistake = parseXMLText(s)
 	}
 	return d.tree, d.mistake
 }
