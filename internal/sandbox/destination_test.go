@@ -121,9 +121,13 @@ func TestDestinationsOfBothLevels(t *testing.T) {
 		if got := decode[map[string]string](t, old.body); !cmp.Equal(got, a) {
 			t.Errorf("%s: what was refused has changed it: %s", level, old.body)
 		}
+		unchanged := state()
 		a["Description"] = "changed"
 		if u := s.call("PUT", "/"+level, jsonOf(t, a)); u.StatusCode != 200 || decode[struct{ Count int }](t, u.body).Count != 1 {
 			t.Errorf("%s: update: %d %s", level, u.StatusCode, u.body)
+		}
+		if state() == unchanged {
+			t.Errorf("%s: the change is not in the state", level)
 		}
 		changed := s.call("GET", "/"+level+"/a", "")
 		if got := decode[map[string]string](t, changed.body); !cmp.Equal(got, a) || old.Header.Get("ETag") == changed.Header.Get("ETag") {

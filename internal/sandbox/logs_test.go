@@ -52,6 +52,25 @@ type attachmentRow struct {
 
 type namedRow struct{ ID, Name, Value string }
 
+func TestAWrongClockHidesNoLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tn := start(t, sandbox.Options{})
+		before := tn.call("/http/echo", "x")
+		tn.fault("clock-skew:seconds=-600")
+		during := tn.call("/http/echo", "x")
+		tn.asks([]asked{
+			{"MessageProcessingLogs('" + before + "')", 200, "COMPLETED"},
+			{"MessageProcessingLogs('" + during + "')", 200, "COMPLETED"},
+			{"MessageProcessingLogs?$top=1&$select=MessageGuid", 200, during},
+		})
+		processing := tn.call("/http/import", "x")
+		wait(1600)
+		tn.asks([]asked{{"MessageProcessingLogs('" + processing + "')", 200, "PROCESSING"}})
+		wait(200)
+		tn.asks([]asked{{"MessageProcessingLogs('" + processing + "')", 200, "COMPLETED"}})
+	})
+}
+
 func TestAttachments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := start(t, sandbox.Options{})

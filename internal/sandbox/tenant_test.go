@@ -124,6 +124,16 @@ func TestLargeBodiesAreRefusedByEveryPart(t *testing.T) {
 			t.Errorf("%s: %d %s", address, a.StatusCode, a.body)
 		}
 	}
+	user := signedInAs(tn, "tester")
+	if a := tn.send("POST", tn.URL("cloud-foundry")+"/v3/service_instances", large, "Authorization: Bearer "+user.access); a.StatusCode != 413 || !strings.Contains(a.body, "larger than 1 MB") {
+		t.Errorf("Cloud Foundry: %d %s", a.StatusCode, a.body)
+	}
+	if a := tn.send("GET", tn.URL("cloud-foundry")+"/v3/spaces/x?names=%zz", "", "Authorization: Bearer "+user.access); a.StatusCode != 400 || !strings.Contains(a.body, "CF-BadQueryParameter") {
+		t.Errorf("Cloud Foundry: %d %s", a.StatusCode, a.body)
+	}
+	if a := tn.service().call("POST", "/subaccountDestinations", large); a.StatusCode != 413 || !strings.Contains(a.body, "larger than 1 MB") {
+		t.Errorf("destination: %d %s", a.StatusCode, a.body)
+	}
 }
 
 func TestRequestsAreBounded(t *testing.T) {
