@@ -90,12 +90,10 @@ func (x *execution) look(st *step, a attempted) attempted {
 	// variables hold from the next step on, but for the redactor at once.
 	captured, missing := x.captured(st, a.result)
 	a.failures = slices.Clone(a.result.failures)
-	if x.session.plan.o.UpdateExpected && len(a.result.failures) == 0 {
-		a.result.checked.Update = func(file string, content []byte) error {
-			return x.session.plan.files.WriteFile(x.from(), file, content)
-		}
-	}
-	if st.expect != nil {
+	switch {
+	case st.expected != nil && len(a.result.failures) == 0:
+		a.failures = append(a.failures, x.checkUpdating(st, a.result.checked)...)
+	case st.expect != nil:
 		a.failures = append(a.failures, st.expect.Check(a.result.checked, x.compute)...)
 	}
 	for _, v := range captured {

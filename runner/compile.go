@@ -206,6 +206,7 @@ type step struct {
 	goOn     bool
 	action   action
 	expect   *assertions.Expectation
+	expected *expectedFile // with Options.UpdateExpected
 	captures *assertions.Captures
 	computed []*expression.Template
 	retry    *scenarios.Retry

@@ -169,7 +169,9 @@ func (c *stepCompiler) expectations() {
 	o := c.assertionOptions()
 	o.Default2xx, o.DefaultPlace = c.kind.answers, c.place(c.source.Pos)
 	var problems []assertions.Problem
-	c.out.expect, problems = assertions.Compile(c.node(c.source.Expect), o)
+	expect := c.node(c.source.Expect)
+	c.out.expect, problems = assertions.Compile(expect, o)
+	c.out.expected = c.expectedFileOf(expect)
 	c.report(problems)
 	c.expectLater(c.out.expect, o)
 	if c.source.Capture == nil {

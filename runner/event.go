@@ -241,6 +241,11 @@ type Summary struct {
 	ExitStatus int `json:"exitStatus"`
 	// ExitReason is one line: why it is that status.
 	ExitReason string `json:"exitReason,omitempty"`
+	// Updated are the expected files that the run wrote, sorted, as the files of
+	// scenarios are named; AsExpected is how many others were as they should be.
+	// Both are for a run that updates expected files.
+	Updated    []string `json:"updated,omitempty"`
+	AsExpected int      `json:"asExpected,omitempty"`
 	// LeftBehind names what was created and not removed.
 	LeftBehind []string `json:"leftBehind,omitempty"`
 	// CleanupCommand removes it; empty when nothing is left.

@@ -153,7 +153,7 @@ func (g *gate) clean(e *Event) {
 	}
 	if s := e.Summary; s != nil {
 		s.ExitReason, s.CleanupCommand = t(s.ExitReason), t(s.CleanupCommand)
-		s.LeftBehind = each(s.LeftBehind, t)
+		s.LeftBehind, s.Updated = each(s.LeftBehind, t), each(s.Updated, t)
 	}
 }
 

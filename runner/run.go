@@ -43,6 +43,9 @@ type session struct {
 	space   space
 	journal *journal
 
+	// updates are the expected files, with Options.UpdateExpected.
+	updates updates
+
 	mu        sync.Mutex
 	classes   class
 	left      []string // what is left behind
@@ -195,6 +198,7 @@ func (s *session) summary() Summary {
 	defer s.mu.Unlock()
 	status, reason := s.classes.exit()
 	sum := Summary{Scenarios: s.scenarios, Steps: s.steps, ExitStatus: status, ExitReason: reason}
+	sum.Updated, sum.AsExpected = s.updates.summary()
 	if len(s.left) > 0 {
 		sum.LeftBehind, sum.CleanupCommand = slices.Clone(s.left), s.plan.cleanupCommandOf(s.leftBy())
 	}
