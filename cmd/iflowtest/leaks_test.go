@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,4 +105,118 @@ func TestUsageErrors(t *testing.T) {
 	leaked(t, []string{"MY_TOKEN=LEAKtwelve12"}, []string{"run", "a.yaml", "--parallel", "LEAKtwelve12"}, "LEAKtwelve12")
 	leaked(t, []string{"MY_TOKEN=jtokenvalue99"}, []string{"run", "a.yaml", "--junit", "jtokenvalue99.xml"}, "jtokenvalue99")
 	leaked(t, []string{"HTTP_PROXY=http://user:ProxyPassw0rd@127.0.0.1:1"}, reported("a.yaml"), "ProxyPassw0rd")
+}
+
+// disguised are payloads that hold a secret which their bytes do not show.
+func disguised(value string) map[string]struct{ contentType, body string } {
+	half := len(value) / 2
+	a, b := value[:half], value[half:]
+	latin := func(s string) string {
+		var out []byte
+		for _, c := range s {
+			out = append(out, byte(c))
+		}
+		return string(out)
+	}
+	return map[string]struct{ contentType, body string }{
+		"utf-16le.xml":   {"text/xml", inUTF16("<?xml version='1.0' encoding='UTF-16'?><r><pin>"+value+"</pin></r>", binary.LittleEndian)},
+		"utf-16be.xml":   {"text/xml", inUTF16("<?xml version='1.0' encoding='UTF-16'?><r><pin>"+value+"</pin></r>", binary.BigEndian)},
+		"unmarked.xml":   {"text/xml; charset=utf-16le", inUTF16("<r><pin>"+value+"</pin></r>", binary.LittleEndian)[2:]},
+		"utf-16.txt":     {"text/plain", inUTF16("PIN: "+value, binary.LittleEndian)},
+		"latin.xml":      {"text/xml", latin("<?xml version='1.0' encoding='ISO-8859-1'?><r><pin>" + value + "</pin></r>")},
+		"latin.txt":      {"text/plain; charset=iso-8859-1", latin("PIN: " + value)},
+		"comment.xml":    {"text/xml", "<r><pin>" + a + "<!-- -->" + b + "</pin></r>"},
+		"cdata.xml":      {"text/xml", "<r><pin><![CDATA[" + a + "]]>" + b + "</pin></r>"},
+		"child.xml":      {"text/xml", "<r><pin>" + a + "<x/>" + b + "</pin></r>"},
+		"attribute.xml":  {"text/xml", "<r pin='" + strings.ReplaceAll(value, "p", "&#112;") + "'/>"},
+		"escaped.json":   {"application/json", `{"pin": "` + strings.ReplaceAll(value, "p", `\u0070`) + `"}`},
+		"xml-in.json":    {"application/json", `{"xml": "<p>` + a + `<!-- -->` + b + `<\/p>"}`},
+		"unreadable.txt": {"text/plain", "\x00\xff " + inUTF16(value, binary.BigEndian)},
+	}
+}
+
+const disguisedPin = "topsecretpingrün1"
+
+// updateDisguised has the payloads written into expected files, and asserts on
+// them wrongly; it gives what was written anywhere.
+func updateDisguised(t *testing.T, redactor *secret.Redactor) (files, outputs map[string]string) {
+	t.Helper()
+	payloads := disguised(disguisedPin)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := payloads[strings.TrimPrefix(r.URL.Path, "/")]
+		w.Header().Set("Content-Type", p.contentType)
+		_, _ = io.WriteString(w, p.body)
+	}))
+	defer server.Close()
+	t.Chdir(t.TempDir())
+	var b strings.Builder
+	b.WriteString("name: Disguised\nsecrets: [pw]\nvars: {pw: \"" + disguisedPin + "\"}\nsteps:\n")
+	for _, name := range slices.Sorted(maps.Keys(payloads)) {
+		fmt.Fprintf(&b, "  - call: {GET: \"%s/%s\"}\n    on-failure: continue\n    expect:\n      matches-file: \"expected/%s\"\n", server.URL, name, name)
+		fmt.Fprintf(&b, "  - call: {GET: \"%s/%s\"}\n    on-failure: continue\n    expect: {body: nope, status: 500, matches-file: seed.txt%s}\n", server.URL, name, map[bool]string{true: ", xml: {//pin: nope, \"string(/)\": nope}"}[strings.HasSuffix(name, ".xml")])
+	}
+	write(t, "disguised.yaml", b.String())
+	write(t, "seed.txt", "another text\n")
+	var out, log bytes.Buffer
+	p := &program{in: strings.NewReader(""), out: &out, err: &log, redactor: redactor, unredacted: redactor == nil}
+	p.run(t.Context(), []string{"run", "disguised.yaml", "--update-expected", "-v", "--junit", "TEST.xml", "--json", "run.jsonl", "--html", "run.html"})
+	outputs = map[string]string{"stdout": out.String(), "stderr": log.String()}
+	for _, name := range []string{"TEST.xml", "run.jsonl", "run.html"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outputs[name] = string(data)
+	}
+	files = map[string]string{}
+	list, _ := os.ReadDir("expected")
+	for _, f := range list {
+		data, err := os.ReadFile(filepath.Join("expected", f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name()] = string(data)
+	}
+	return files, outputs
+}
+
+// TestDisguisedSecrets: whatever a payload is encoded in, a secret of it is
+// written into no expected file, and stands in no report.
+func TestDisguisedSecrets(t *testing.T) {
+	files, outputs := updateDisguised(t, secret.NewRedactor())
+	for name, text := range files {
+		t.Errorf("%s was written: %q", name, text)
+	}
+	if n := strings.Count(outputs["stdout"], "the payload holds a secret, which belongs in no file"); n != len(disguised(disguisedPin)) {
+		t.Errorf("%d payloads are told to hold a secret, want %d:\n%s", n, len(disguised(disguisedPin)), outputs["stdout"])
+	}
+	for name, text := range outputs {
+		for _, trace := range traces() {
+			if i := strings.Index(text, trace); i >= 0 {
+				t.Errorf("%s holds %q: …%s…", name, trace, text[max(0, i-100):min(len(text), i+len(trace)+60)])
+			}
+		}
+	}
+}
+
+// TestDisguisedSecretsUnredacted: without the redactor all of it is there to be
+// found.
+func TestDisguisedSecretsUnredacted(t *testing.T) {
+	files, outputs := updateDisguised(t, nil)
+	if len(files) != len(disguised(disguisedPin)) {
+		t.Errorf("%d files were written: %v", len(files), slices.Sorted(maps.Keys(files)))
+	}
+	for _, trace := range traces() {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(outputs)), func(text string) bool { return strings.Contains(text, trace) }) {
+			t.Errorf("no output holds %q", trace)
+		}
+	}
+}
+
+// traces are what the secret leaves in an output in its disguises.
+func traces() []string {
+	return []string{
+		"topsecretpingr", `t\x00o\x00p\x00s\x00`, `\x00t\x00o\x00p\x00s`, "topsecret<!-- -->pingr", "topsecret&lt;!-- --&gt;pingr",
+		"topsecret]]>pingr", `tpingr\xfcn1`,
+	}
 }
