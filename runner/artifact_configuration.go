@@ -76,7 +76,7 @@ func (d *deployment) configure(ctx context.Context) (*result, *trouble) {
 	if t != nil {
 		return nil, t
 	}
-	present, err := d.api.Parameters(ctx, d.id)
+	present, err := patiently(ctx, d.api, func() ([]cpi.Parameter, error) { return d.api.Parameters(ctx, d.id) })
 	if err != nil {
 		return d.refused(ctx, err)
 	}
@@ -177,7 +177,7 @@ func (d *deployment) change(ctx context.Context, changes []change) (*result, *tr
 		p := c.former
 		p.Value = c.set
 		d.x.log().Info("setting a parameter", "artifact", d.id, "parameter", p.Key)
-		if err := d.api.SetParameter(ctx, d.id, p); err != nil {
+		if _, err := patiently(ctx, d.api, func() (struct{}, error) { return struct{}{}, d.api.SetParameter(ctx, d.id, p) }); err != nil {
 			return d.refused(ctx, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // build deploys the artifact and waits until it is built. A result means that
 // the build failed.
 func (d *deployment) build(ctx context.Context) (*result, *trouble) {
-	before, err := d.api.RuntimeArtifact(ctx, d.id)
+	before, err := patiently(ctx, d.api, func() (cpi.RuntimeArtifact, error) { return d.api.RuntimeArtifact(ctx, d.id) })
 	if err != nil && !platform.Is(err, platform.KindNotFound) {
 		return &result{exchange: d.api.last}, fromIntegration(ctx, err)
 	}
@@ -37,7 +37,7 @@ func (d *deployment) build(ctx context.Context) (*result, *trouble) {
 	d.begun(task)
 	status := cpi.BuildSuccess
 	for looks := 1; task != ""; looks++ {
-		status, err = d.api.BuildStatus(ctx, task)
+		status, err = patiently(ctx, d.api, func() (string, error) { return d.api.BuildStatus(ctx, task) })
 		// The task may appear some time after its number.
 		if platform.Is(err, platform.KindNotFound) {
 			status, err = cpi.BuildDeploying, nil

@@ -15,6 +15,7 @@ import (
 	"iflowtest/internal/expression"
 	"iflowtest/internal/httpx"
 	"iflowtest/internal/oauth"
+	"iflowtest/internal/platform"
 	"iflowtest/scenarios"
 )
 
@@ -48,6 +49,8 @@ type integration struct {
 	apart *cpi.Client
 	// last is the newest answer, for the report; nil: there is none yet.
 	last *exchange
+	// waiting is told why the step asks again, and when.
+	waiting func(reason string, d time.Duration)
 }
 
 // integration gives the API that a credential belongs to.
@@ -70,6 +73,7 @@ func (x *execution) integration(named *credential) (*integration, *trouble) {
 	api := &integration{root: root, credential: named.Name}
 	config := integrationConfig(x.session.plan.o, x.session.tokens, cr, root)
 	config.Pace = x.session.paces.of(root, cr.ClientID)
+	api.waiting = config.Waiting
 	api.apart = cpi.New(x.session.client, config)
 	anyToken := config.Token
 	config.Token = func(ctx context.Context, refused oauth.Token) (oauth.Token, error) {
@@ -162,6 +166,65 @@ func (a *integration) ended(ctx context.Context, t *trouble, what, cure string) 
 	e.problem.Message += ": " + what
 	e.problem.Cure = cure
 	return r, e
+}
+
+// How long the API may be out of order in a row while a step waits for
+// something, and the waits between two looks then, on top of those of the
+// client.
+const (
+	outageLimit = 30 * time.Second
+	outageEvery = 500 * time.Millisecond
+	outageMax   = 5 * time.Second
+)
+
+// patiently asks the API for something, and asks again while it is out of
+// order: that says nothing about what is waited for. The error is the last one.
+func patiently[T any](ctx context.Context, a *integration, ask func() (T, error)) (T, error) {
+	began := time.Now()
+	for n := 1; ; n++ {
+		v, err := ask()
+		again, after := passing(err)
+		if !again {
+			return v, err
+		}
+		left := outageLimit - time.Since(began)
+		wait := max(min(jittered(backoff(outageEvery, outageMax, 2, n)), left), after)
+		end, limited := ctx.Deadline()
+		switch {
+		case limited && time.Until(end) <= wait:
+			return v, err
+		case left <= 0 || wait > left:
+			return v, lasting(err)
+		}
+		a.waiting(err.Error(), wait)
+		if httpx.Sleep(ctx, wait) != nil {
+			return v, err
+		}
+	}
+}
+
+// passing reports whether an error of the API, or of its token, may pass by
+// itself, and how long the answer asks to wait.
+func passing(err error) (again bool, after time.Duration) {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		return slices.Contains([]string{"network", "busy", "server"}, string(e.Kind)), e.RetryAfter
+	}
+	if e, ok := errors.AsType[*platform.Error](err); ok {
+		return platform.Is(err, platform.KindNetwork, platform.KindServer, platform.KindRateLimited), e.RetryAfter
+	}
+	return false, 0
+}
+
+// lasting says of an error that it was the same for as long as a step is
+// patient.
+func lasting(err error) error {
+	e, ok := errors.AsType[*platform.Error](err)
+	if !ok {
+		return err
+	}
+	told := *e
+	told.Message += "; it was asked again for half a minute"
+	return &told
 }
 
 // clock is when one execution began.

@@ -21,6 +21,7 @@ func artifactKind() Kind {
 		Doc: "The step looks at what is deployed under the ID: it must have the state, and the version when one is given. While the\n" +
 			"artifact is STARTING or STOPPING, the step waits. `deploy: true` deploys the active design-time version first, waits\n" +
 			"until it is built, and then until the runtime has it. When either fails, the failure holds the error information.\n" +
+			"While the API is out of order the step asks again, for 30 seconds in a row; a deployment is requested once.\n" +
 			"\n" +
 			"With `undeploy: true` what the step deployed is undeployed when the scenario ends, whatever happened. An artifact that\n" +
 			"was deployed before the step stays, as the step did not create it: the report says so with a skipped case. What a run\n" +
@@ -149,7 +150,7 @@ func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *troubl
 // result means that it has none.
 func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *trouble) {
 	for looks := 1; ; looks++ {
-		found, err := d.api.RuntimeArtifact(ctx, d.id)
+		found, err := patiently(ctx, d.api, func() (cpi.RuntimeArtifact, error) { return d.api.RuntimeArtifact(ctx, d.id) })
 		missing := platform.Is(err, platform.KindNotFound)
 		state := found.Status
 		switch {

@@ -285,19 +285,32 @@ func TestPlatformDown(t *testing.T) {
 			want   string
 			exit   int
 		}{
-			"503":  {503, "", "platform: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 503 with no text", ExitUnknown},
-			"429":  {429, "", "platform: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 429 with no text", ExitUnknown},
+			"503":  {503, "", "platform: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 503 with no text; it was asked again for half a minute", ExitUnknown},
+			"429":  {429, "", "platform: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 429 with no text; it was asked again for half a minute", ExitUnknown},
 			"page": {200, "<html><title>Log on</title></html>", "platform: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 200, but no entity of OData 2.0 ({\"d\":{…}}) came; the answer is a page (HTML), titled \"Log on\"", ExitUnknown},
 			"403":  {403, `{"error":{"code":"Forbidden","message":{"value":"no"}}}`, "credential: looking for the artifact \"Echo\": GET http://api.sandbox.localhost/api/v1/IntegrationRuntimeArtifacts(%27Echo%27) was answered 403: \"no\"", ExitCredential},
 		} {
 			r, _ := overlaid(t, func(string, string) (int, string) { return c.status, c.body })
+			began := time.Now()
 			events, summary := r.stepEnds("name: A\nsteps:\n  - artifact: {id: Echo, credential: api}\n", Options{})
 			r.want(inWords(events), []string{"error artifact Echo: " + c.want})
 			if summary.ExitStatus != c.exit {
 				t.Errorf("%s: exit status %d, want %d", name, summary.ExitStatus, c.exit)
 			}
+			if d := time.Since(began); d > 40*time.Second {
+				t.Errorf("%s: after %s", name, d)
+			}
 		}
-		r := newRig(t, "runtime-503:part=api,count=2")
+		down := map[string]int{}
+		r, _ := overlaid(t, func(method, resource string) (int, string) {
+			if down[resource]++; method == http.MethodGet && down[resource] <= 9 || method == http.MethodPut && down[resource] <= 5 {
+				return 503, ""
+			}
+			return 0, ""
+		})
+		steps, _ := r.run(t.Context(), "name: A\nsteps:\n  - artifact: {id: Echo, credential: api, deploy: true, configuration: {Sender_Role: Another}}\n", Options{})
+		r.want(steps[:1], []string{"pass artifact Echo"})
+		r = newRig(t, "runtime-503:part=api,count=2")
 		ends, summary := r.run(t.Context(), "name: A\nsteps:\n  - artifact: {id: Echo, credential: api}\n", Options{})
 		r.want(ends, []string{"pass artifact Echo"})
 		if summary.ExitStatus != ExitOK {

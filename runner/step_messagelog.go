@@ -189,7 +189,7 @@ func (a *messageLogAction) do(ctx context.Context, x *execution) (*result, *trou
 	}
 	for {
 		w.looks++
-		over, err := w.look(ctx)
+		over, err := patiently(ctx, w.api, func() (bool, error) { return w.look(ctx) })
 		if err != nil {
 			return w.api.ended(ctx, fromIntegration(ctx, err), w.missed(), w.cure())
 		}
@@ -375,7 +375,7 @@ func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []stri
 	defer func() { w.api.last = last }()
 	with = map[string]any{"ErrorInformation": nil}
 	if w.seen.Status != cpi.Completed && w.seen.Status != cpi.Processing {
-		text, err := w.api.MessageError(ctx, w.seen.ID)
+		text, err := patiently(ctx, w.api, func() (string, error) { return w.api.MessageError(ctx, w.seen.ID) })
 		switch {
 		case err != nil && w.seen.Status == w.status:
 			return nil, nil, err
@@ -386,7 +386,7 @@ func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []stri
 		}
 	}
 	for _, link := range w.details {
-		rows, err := w.api.Details(ctx, w.seen.ID, link)
+		rows, err := patiently(ctx, w.api, func() ([]any, error) { return w.api.Details(ctx, w.seen.ID, link) })
 		if err != nil {
 			return nil, nil, err
 		}
@@ -399,7 +399,7 @@ func (w *awaited) follow(ctx context.Context) (with map[string]any, lines []stri
 // of other attachments only the names.
 func (w *awaited) enclose(ctx context.Context, to *assertions.Result) error {
 	if w.headers {
-		headers, err := w.api.CustomHeaders(ctx, w.seen.ID)
+		headers, err := patiently(ctx, w.api, func() ([]cpi.Property, error) { return w.api.CustomHeaders(ctx, w.seen.ID) })
 		if err != nil {
 			return err
 		}
@@ -410,14 +410,14 @@ func (w *awaited) enclose(ctx context.Context, to *assertions.Result) error {
 	if len(w.attachments) == 0 {
 		return nil
 	}
-	attachments, err := w.api.Attachments(ctx, w.seen.ID)
+	attachments, err := patiently(ctx, w.api, func() ([]cpi.Attachment, error) { return w.api.Attachments(ctx, w.seen.ID) })
 	if err != nil {
 		return err
 	}
 	for _, a := range attachments {
 		enclosed := assertions.Attachment{Name: a.Name, ContentType: a.ContentType}
 		if slices.Contains(w.attachments, a.Name) {
-			if enclosed.Content, err = w.api.Content(ctx, a); err != nil {
+			if enclosed.Content, err = patiently(ctx, w.api, func() (string, error) { return w.api.Content(ctx, a) }); err != nil {
 				return err
 			}
 		}

@@ -60,7 +60,13 @@ func TestMessageLog(t *testing.T) {
 		"nothing captured": {"  - set: {mpl: ' '}\n  - message-log: {id: \"${mpl}\", credential: api}\n", nil,
 			[]string{"pass set mpl", "error message-log ${mpl}: expression: id of the message log is empty"}, ExitAssertion, 0},
 		"API down": {sends + "  - message-log: {id: \"${mpl}\", credential: api}\n", []string{"runtime-503:part=api"},
-			[]string{"pass sends", "error message-log ${mpl}: platform: looking for the message log \"<id>\": GET http://api.sandbox.localhost/api/v1/MessageProcessingLogs(%27<id>%27) was answered 503; the answer is a page (HTML), titled \"HTTP Status 503 – Service Unavailable\""}, ExitUnknown, 3500 * time.Millisecond},
+			[]string{"pass sends", "error message-log ${mpl}: platform: looking for the message log \"<id>\": GET http://api.sandbox.localhost/api/v1/MessageProcessingLogs(%27<id>%27) was answered 503; the answer is a page (HTML), titled \"HTTP Status 503 – Service Unavailable\"; it was asked again for half a minute"}, ExitUnknown, 30 * time.Second},
+		"API down, and little time": {sends + "  - message-log: {id: \"${mpl}\", credential: api}\n    timeout: 10s\n", []string{"runtime-503:part=api"},
+			[]string{"pass sends", "error message-log ${mpl}: platform: looking for the message log \"<id>\": GET http://api.sandbox.localhost/api/v1/MessageProcessingLogs(%27<id>%27) was answered 503; the answer is a page (HTML), titled \"HTTP Status 503 – Service Unavailable\""}, ExitUnknown, 8 * time.Second},
+		"API down for a while": {sends + "  - message-log: {id: \"${mpl}\", credential: api}\n", []string{"runtime-503:part=api,count=16"},
+			[]string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 18 * time.Second},
+		"network down for a while": {sends + "  - message-log: {id: \"${mpl}\", credential: api}\n", []string{"connection-reset:part=api,count=16"},
+			[]string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 18 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -66,7 +66,7 @@ type Client struct {
 // patience is how often the API is asked again. A gateway that says when it is
 // back, later than in half a minute, is taken at its word.
 func patience() platform.Patience {
-	return platform.Patience{Repeats: 3, Backoff: 500 * time.Millisecond, Outage: 30 * time.Second, RateRepeats: 8}
+	return platform.Patience{Repeats: 3, Backoff: 500 * time.Millisecond, Outage: 30 * time.Second, RateRepeats: 5}
 }
 
 // New makes a client. Nothing is sent before the first call.
