@@ -47,5 +47,6 @@ func cleanEvent(e *runner.Event, clean func(string) string) {
 	if s := e.Summary; s != nil {
 		each(&s.ExitReason, &s.CleanupCommand)
 		all(s.LeftBehind)
+		all(s.Updated)
 	}
 }

@@ -611,7 +611,7 @@ func (r *Recording) end(scenarios, steps runner.Counts) *runner.Event {
 	sum := &runner.Summary{Scenarios: scenarios, Steps: steps}
 	e := &runner.Event{Event: runner.RunEnd, Run: r.run, DurationMs: r.elapsed(), Summary: sum}
 	worst := len(severity())
-	var left, cleanup []string
+	var left, cleanup, updated []string
 	for _, p := range r.parts {
 		if p.last.After(e.Time) {
 			e.Time = p.last
@@ -623,9 +623,12 @@ func (r *Recording) end(scenarios, steps runner.Counts) *runner.Event {
 		if p.summary != nil {
 			left = append(left, p.summary.LeftBehind...)
 			cleanup = append(cleanup, p.summary.CleanupCommand)
+			updated = append(updated, p.summary.Updated...)
+			sum.AsExpected += p.summary.AsExpected
 		}
 	}
-	sum.LeftBehind = distinct(left)
+	slices.Sort(updated)
+	sum.LeftBehind, sum.Updated = distinct(left), distinct(updated)
 	sum.CleanupCommand = strings.Join(distinct(cleanup), "; ")
 	cleanEvent(e, r.options.Clean)
 	return e

@@ -212,6 +212,8 @@ func fieldDocs() map[string]string {
 		"Summary.steps":          "The steps by outcome.",
 		"Summary.exitStatus":     "The exit status of the program.",
 		"Summary.exitReason":     "Why it is that status, in one line.",
+		"Summary.updated":        "The expected files that the run wrote, with --update-expected.",
+		"Summary.asExpected":     "How many other expected files were as they should be, with --update-expected.",
 		"Summary.leftBehind":     "What was created and not removed.",
 		"Summary.cleanupCommand": "The command that removes it.",
 	}

@@ -43,6 +43,7 @@ func (c *console) counts(sum *runner.Summary) string {
 	if c.info.Seed != 0 {
 		b.WriteString("Seed:      " + strconv.FormatInt(c.info.Seed, 10) + "\n")
 	}
+	b.WriteString(expectedFiles(sum))
 	for i, r := range c.options.Reports {
 		if i == 0 {
 			b.WriteString("Reports:   " + r + "\n")
@@ -51,6 +52,26 @@ func (c *console) counts(sum *runner.Summary) string {
 		}
 	}
 	return b.String()
+}
+
+// expectedFiles says which expected files were written, in a run that updates
+// them.
+func expectedFiles(sum *runner.Summary) string {
+	if len(sum.Updated) == 0 && sum.AsExpected == 0 {
+		return ""
+	}
+	var parts []string
+	if n := len(sum.Updated); n > 0 {
+		parts = append(parts, plural(n, "file")+" written")
+	}
+	if n := sum.AsExpected; n > 0 {
+		parts = append(parts, plural(n, "file")+" as expected already")
+	}
+	s := "Expected:  " + strings.Join(parts, ", ") + "\n"
+	for _, file := range sum.Updated {
+		s += "           " + oneLine(file) + "\n"
+	}
+	return s
 }
 
 // countText gives "3 (1 passed, 2 failed)"; what is 0 is not mentioned.
