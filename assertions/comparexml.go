@@ -11,7 +11,9 @@ import (
 // xmlView is a document as it is compared: without comments, blanks around
 // text, and what is ignored.
 type xmlView struct {
-	tree    *xmlTree
+	tree *xmlTree
+	// strict says that blanks around text count.
+	strict  bool
 	ignored map[xmlRef]struct{}
 	// hashes are those of the elements: of the same ones they are the same.
 	hashes []uint64
@@ -20,8 +22,8 @@ type xmlView struct {
 	seed     maphash.Seed
 }
 
-func newXMLView(t *xmlTree, ignored map[xmlRef]struct{}, seed maphash.Seed) *xmlView {
-	v := &xmlView{tree: t, ignored: ignored, hashes: make([]uint64, len(t.nodes)), preserve: map[int32]bool{}, seed: seed}
+func newXMLView(t *xmlTree, ignored map[xmlRef]struct{}, strict bool, seed maphash.Seed) *xmlView {
+	v := &xmlView{tree: t, strict: strict, ignored: ignored, hashes: make([]uint64, len(t.nodes)), preserve: map[int32]bool{}, seed: seed}
 	v.hash(t.element(), false)
 	return v
 }
@@ -32,33 +34,42 @@ type xmlPart struct {
 	text    string
 }
 
-// parts gives what is in an element: adjacent text is one.
+// parts gives what is in an element: adjacent text is one. Blanks around text do
+// not count, unless that was asked for; blanks alone between elements, which
+// only indent them, never do.
 func (v *xmlView) parts(id int32) []xmlPart {
 	var parts []xmlPart
 	var pending []string
-	flush := func() {
+	leaf := true
+	flush := func(atEnd bool) {
 		text := strings.Join(pending, "")
-		if !v.preserve[id] {
-			text = strings.TrimSpace(text)
+		pending = pending[:0]
+		switch {
+		case v.preserve[id]:
+		case !v.strict:
+			text = strings.Trim(text, xmlBlanks)
+		case strings.Trim(text, xmlBlanks) == "" && (!leaf || !atEnd):
+			return
 		}
 		if text != "" {
 			parts = append(parts, xmlPart{text: text})
 		}
-		pending = pending[:0]
 	}
 	for c := v.tree.nodes[id].first; c > 0; c = v.tree.nodes[c].next {
+		kind := v.tree.nodes[c].kind
+		leaf = leaf && kind != xmlElement
 		if _, ignored := v.ignored[xmlRef{c, -1}]; ignored {
 			continue
 		}
-		switch v.tree.nodes[c].kind {
+		switch kind {
 		case xmlText:
 			pending = append(pending, v.tree.nodes[c].text)
 		case xmlElement:
-			flush()
+			flush(false)
 			parts = append(parts, xmlPart{element: c})
 		}
 	}
-	flush()
+	flush(true)
 	return parts
 }
 

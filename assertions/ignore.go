@@ -128,3 +128,43 @@ func (i ignoring) element(n int) (ignoring, bool) {
 	}
 	return i.child(strconv.Itoa(n), true)
 }
+
+// marks reports which of the paths lead to something in a value.
+func (i ignoring) marks(raw string, used []bool, depth int) {
+	if len(i.at) == 0 || depth > maxCompareDepth {
+		return
+	}
+	switch raw[0] {
+	case '{':
+		for name, value := range members(raw) {
+			i.mark(name, false, used).marks(value, used, depth+1)
+		}
+	case '[':
+		n := 0
+		for value := range elements(raw) {
+			i.mark(strconv.Itoa(n), true, used).marks(value, used, depth+1)
+			n++
+		}
+	}
+}
+
+// mark is child for all paths, also behind what is ignored; it marks those
+// that have come to their end.
+func (i ignoring) mark(name string, element bool, used []bool) ignoring {
+	next := ignoring{paths: i.paths}
+	for _, s := range i.at {
+		p := &i.paths[s.path]
+		if p.anywhere && s.parts == 0 {
+			next.at = append(next.at, s)
+		}
+		if !p.parts[s.parts].matches(name, element) {
+			continue
+		}
+		if s.parts+1 == len(p.parts) {
+			used[s.path] = true
+		} else {
+			next.at = append(next.at, ignoreState{s.path, s.parts + 1})
+		}
+	}
+	return next
+}

@@ -29,11 +29,26 @@ func payloadKinds() []string {
 	return []string{string(payloadJSON), string(payloadXML), string(payloadText)}
 }
 
+// whitespace says whether blanks around the text of XML, and ends of lines in
+// text, are differences.
+type whitespace string
+
+// The values behind whitespace.
+const (
+	whitespaceIgnored whitespace = "ignore"
+	whitespaceStrict  whitespace = "strict"
+)
+
+func whitespaces() []string { return []string{string(whitespaceIgnored), string(whitespaceStrict)} }
+
 // expectedFile is the assertion that a payload is that of a file.
 type expectedFile struct {
-	file     Node
-	as       payloadKind // "" when the file says it
-	ignore   []Node
+	file   Node
+	as     payloadKind // "" when the file says it
+	ignore []Node
+	// blanks says whether whitespace counts: "" when it is not said.
+	blanks   whitespace
+	blanksAt Place
 	prefixes map[string]string
 	read     func(path string) ([]byte, error)
 }
@@ -78,6 +93,13 @@ func (c *compiler) matchesFileKey(x *expectedFile, f *Field, name string) {
 			c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("as of %s: want one of %s, found %s%s", name,
 				joinWords(payloadKinds()), showNode(&f.Value), didYouMean(f.Value.Text, payloadKinds())))
 		}
+	case "whitespace":
+		x.blanks = whitespace(f.Value.Text)
+		if f.Value.Kind != Text || !slices.Contains(whitespaces(), f.Value.Text) {
+			c.problem(f.Value.Place, "invalid-value", fmt.Sprintf("whitespace of %s: want one of %s, found %s%s", name,
+				joinWords(whitespaces()), showNode(&f.Value), didYouMean(f.Value.Text, whitespaces())))
+		}
+		x.blanksAt = f.Place
 	case "ignore":
 		if f.Value.Kind != List || len(f.Value.Items) == 0 {
 			c.problem(f.Value.Place, "wrong-type", fmt.Sprintf("ignore of %s: want a list of paths, found %s", name, showNode(&f.Value)))
@@ -90,7 +112,7 @@ func (c *compiler) matchesFileKey(x *expectedFile, f *Field, name string) {
 			}
 		}
 	default:
-		c.problem(f.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(f.Name), name, didYouMean(f.Name, []string{"file", "ignore", "as"})))
+		c.problem(f.Place, "unknown-key", fmt.Sprintf("unknown key %s in %s%s", quote(f.Name), name, didYouMean(f.Name, []string{"file", "ignore", "as", "whitespace"})))
 	}
 }
 
@@ -109,6 +131,9 @@ func (x *expectedFile) check(c *compiler) {
 		case !c.options.UpdateExpected || !isMissing(err):
 			c.fileProblem(x.file.Place, err)
 		}
+	}
+	if kind == payloadJSON && x.blanks != "" {
+		c.problem(x.blanksAt, "invalid-value", "whitespace of matches-file: in JSON blanks within text always count and those between values never do", "whitespace is for XML and text")
 	}
 	for i := range x.ignore {
 		x.checkIgnored(c, &x.ignore[i], kind)
@@ -138,12 +163,15 @@ func (x *expectedFile) checkIgnored(c *compiler, n *Node, kind payloadKind) {
 		return
 	}
 	_, notJSON := parseIgnore(n.Text)
-	_, notXML := newXPath(n.Text, x.prefixes)
+	path, notXML := newXPath(n.Text, x.prefixes)
+	computes := notXML == nil && !path.selects()
 	switch {
 	case kind == payloadText:
 		c.problem(n.Place, "invalid-value", "ignore of matches-file: text is compared by line and has no paths")
-	case kind == payloadJSON && notJSON != nil, kind == "" && notJSON != nil && notXML != nil:
+	case kind == payloadJSON && notJSON != nil, kind == "" && notJSON != nil && (notXML != nil || computes):
 		c.problem(n.Place, "invalid-path", "ignore of matches-file: "+notJSON.Error(), commentHint)
+	case kind == payloadXML && computes:
+		c.problem(n.Place, "invalid-xpath", fmt.Sprintf("ignore of matches-file: %s gives %s, and what is ignored are nodes", quote(n.Text), path.term.traits().kind))
 	case kind == payloadXML && notXML != nil:
 		c.xpathProblem(n.Place, "ignore of matches-file", n.Text, notXML)
 	}
@@ -229,9 +257,13 @@ type fileComparison struct {
 	a    *assertion
 	file string
 	kind payloadKind
-	// ignored are the paths, evaluated.
+	// ignored are the paths, evaluated; used are those that lead to something in
+	// one of the documents.
 	ignored []string
-	out     differences
+	used    []bool
+	// wanted is the expected document, where that is XML.
+	wanted *xmlTree
+	out    differences
 	// diff and hidden are that of a text.
 	diff, hidden string
 }
@@ -280,6 +312,7 @@ func (m *fileComparison) evaluate() error {
 		}
 		m.ignored = append(m.ignored, n.Text)
 	}
+	m.used = make([]bool, len(m.ignored))
 	return nil
 }
 
@@ -361,6 +394,8 @@ func (m *fileComparison) compareJSON(content string) error {
 	if sameJSON(want.text, m.c.r.body.text, ig, 0) {
 		return nil
 	}
+	ig.marks(want.text, m.used, 0)
+	ig.marks(m.c.r.body.text, m.used, 0)
 	c := jsonComparison{d: m.c.display(), out: &m.out}
 	c.compare(want.text, m.c.r.body.text, ig, "", 0)
 	return nil
@@ -369,6 +404,7 @@ func (m *fileComparison) compareJSON(content string) error {
 func (m *fileComparison) compareXML(content string) error {
 	want, _ := parseXML(content)
 	got := m.c.r.xml.tree
+	m.wanted = want
 	ignoredWant, err := m.selected(want)
 	if err != nil {
 		return err
@@ -377,8 +413,8 @@ func (m *fileComparison) compareXML(content string) error {
 	if err != nil {
 		return err
 	}
-	seed := maphash.MakeSeed()
-	c := xmlComparison{d: m.c.display(), out: &m.out, want: newXMLView(want, ignoredWant, seed), got: newXMLView(got, ignoredGot, seed)}
+	seed, strict := maphash.MakeSeed(), m.blanks == whitespaceStrict
+	c := xmlComparison{d: m.c.display(), out: &m.out, want: newXMLView(want, ignoredWant, strict, seed), got: newXMLView(got, ignoredGot, strict, seed)}
 	c.documents()
 	return nil
 }
@@ -386,13 +422,13 @@ func (m *fileComparison) compareXML(content string) error {
 // selected gives the nodes that are ignored in a document.
 func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 	ignored := map[xmlRef]struct{}{}
-	for _, s := range m.ignored {
+	for i, s := range m.ignored {
 		x, err := newXPath(s, m.prefixes)
 		if err != nil {
 			return nil, fmt.Errorf("ignore: %s is not XPath 1.0: %s", m.c.display().quote(s), err)
 		}
 		if !x.selects() {
-			return nil, fmt.Errorf("ignore: %s selects no nodes", m.c.display().quote(s))
+			return nil, fmt.Errorf("ignore: %s gives %s, and what is ignored are nodes", m.c.display().quote(s), x.term.traits().kind)
 		}
 		found, err := x.run(t)
 		if err != nil {
@@ -400,9 +436,15 @@ func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 		}
 		for _, n := range found.nodes.refs {
 			ignored[n] = struct{}{}
+			m.used[i] = true
 		}
 	}
 	return ignored, nil
+}
+
+// exact reports whether every character of a text counts.
+func (m *fileComparison) exact() bool {
+	return m.blanks == whitespaceStrict || m.blanks == "" && m.as == payloadText
 }
 
 // compareText compares by line; how a line ends does not matter, nor whether
@@ -415,7 +457,7 @@ func (m *fileComparison) compareText(want string) {
 	if want == got {
 		return
 	}
-	if m.as != payloadText {
+	if !m.exact() {
 		if want, got = lines(want), lines(got); want == got {
 			return
 		}
@@ -533,7 +575,31 @@ func (m *fileComparison) differs(want, got string) *Failure {
 	if m.hidden != "" && first.want != first.got {
 		f.Notes = append(f.Notes, m.hidden)
 	}
+	f.Notes = append(f.Notes, m.unused()...)
 	return f
+}
+
+// unused names what should be ignored and is in neither document.
+func (m *fileComparison) unused() []string {
+	if m.kind == payloadText {
+		return nil
+	}
+	d := m.c.display()
+	var notes []string
+	for i, used := range m.used {
+		if !used {
+			notes = append(notes, fmt.Sprintf("ignore: %s selects nothing in either document", d.path(m.ignored[i])))
+		}
+	}
+	if len(notes) == 0 || m.kind != payloadXML {
+		return notes
+	}
+	for i, used := range m.used {
+		if x, err := newXPath(m.ignored[i], m.prefixes); err == nil && !used {
+			return append(notes, spaceNotes(m.wanted, x, d)...)
+		}
+	}
+	return notes
 }
 
 func (m *fileComparison) failure(message, want, got string) *Failure {

@@ -281,7 +281,7 @@ func compareTrees(t *testing.T, want, got string, differs bool) {
 		return
 	}
 	seed := maphash.MakeSeed()
-	v, w := newXMLView(a, nil, seed), newXMLView(b, nil, seed)
+	v, w := newXMLView(a, nil, false, seed), newXMLView(b, nil, false, seed)
 	if same := sameElement(v, w, a.element(), b.element()); same == differs {
 		t.Fatalf("%q and %q: the same: %v", want, got, same)
 	}

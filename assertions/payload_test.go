@@ -92,6 +92,18 @@ func TestMatchesFile(t *testing.T) {
 		{"XML ignored, and something else", asXML + ", ignore: ['//o:id']", `<a xmlns="urn:o"><id>1</id><t>x</t></a>`, `<a xmlns="urn:o"><id>2</id><t>y</t></a>`, `want.xml: /a/t: want "x", got "y"`},
 		{"malformed", asXML, `<a/>`, `<a>`, `want XML like want.xml, got text that is not XML (line 1:4: the document ends within <a>): "<a>"`},
 
+		{"blanks around a value", asXML, `<a><b>A100</b></a>`, `<a><b> A100</b></a>`, ""},
+		{"blanks around a value, strict", asXML + ", whitespace: strict", `<a><b>A100</b></a>`, `<a><b> A100</b></a>`, `want.xml: /a/b: want "A100", got " A100"`},
+		{"blanks alone, strict", asXML + ", whitespace: strict", `<a><b></b></a>`, `<a><b>  </b></a>`, `want.xml: /a/b: want "", got "  "`},
+		{"indentation, strict", asXML + ", whitespace: strict", `<a><b>1</b><c/></a>`, "<a>\n  <b>1</b>\n  <!-- c -->\n  <c/>\n</a>", ""},
+		{"mixed, strict", asXML + ", whitespace: strict", `<a>x <b/>y</a>`, `<a>x<b/> y</a>`, `want.xml: /a/text(): want "x ", got "x", and 1 more difference`},
+		{"indentation around what is ignored, strict", asXML + ", whitespace: strict, ignore: [//b]", `<a><b>1</b></a>`, "<a>\n <b>2</b>\n</a>", ""},
+		{"blanks that are none of XML", asXML, "<a>\u00a0</a>", "<a></a>", `want.xml: /a/text(): want "\u00a0", got nothing`},
+		{"blanks within a value", asXML, `<a>x  y</a>`, `<a>x y</a>`, `want.xml: /a/text(): want "x  y", got "x y"`},
+		{"value split by comments", asXML, `<a>topsecretpin1</a>`, `<a>top<!-- -->secret<?p?><![CDATA[pin]]>1</a>`, ""},
+
+		{"text, ends of lines, strict", asText + ", whitespace: strict", "a\nb\n", "a\r\nb\n", `want.txt: line 1: want "a", got "a\r"`},
+		{"text, ends of lines, as text", asText + ", as: text, whitespace: ignore", "a\nb\n", "a\r\nb", ""},
 		{"text, ends of lines", asText, "a\r\nb\r\n", "a\nb", ""},
 		{"text line", asText, "a\nb\nc\n", "a\nx\nc\n", `want.txt: line 2: want "b", got "x"`},
 		{"text longer", asText, "a\n", "a\nb\n", `want.txt: line 2: want nothing, got "b"`},
@@ -432,5 +444,48 @@ attachments: {payload: x}`).Check(r, nil) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestUnusedIgnore: an entry of ignore that leads nowhere is told, once there
+// is a difference.
+func TestUnusedIgnore(t *testing.T) {
+	files := folder{
+		"w.json": `{"order":{"id":1,"lines":[{"id":1,"sku":"a"}]},"x":1}`,
+		"w.xml":  `<o:a xmlns:o="urn:o"><o:id>1</o:id><o:x k="1">2</o:x></o:a>`,
+		"n.xml":  `<a><id>1</id></a>`,
+	}
+	unused := func(paths ...string) []string {
+		var notes []string
+		for _, p := range paths {
+			notes = append(notes, "ignore: "+p+" selects nothing in either document")
+		}
+		return notes
+	}
+	tests := []struct {
+		expect, body string
+		want         []string
+	}{
+		{"matches-file: {file: w.json, ignore: [orders.id, order.id, 'order.lines.#.idd', '@dig:sku', y]}", `{"order":{"lines":[{"id":1}]},"x":2,"y":1}`, unused("orders.id", "order.lines.#.idd")},
+		{"matches-file: {file: w.json, ignore: [order, order.id, order.no]}", `{"x":2}`, unused("order.no")},
+		{"matches-file: {file: w.json, ignore: [orders.id]}", `{"order":{"id":1,"lines":[{"id":1,"sku":"a"}]},"x":1}`, nil},
+		{"matches-file: {file: w.xml, ignore: [//id, //@k]}", strings.Replace(files["w.xml"], "2", "3", 1), append(unused("//id"),
+			"the document has the namespaces urn:o (prefix o)", `there is o:id in the namespace urn:o: declare that in namespaces: {o: "urn:o"}, or use local-name()`)},
+		{"matches-file: {file: w.xml, ignore: [//p:id]}\nnamespaces: {p: urn:p}", strings.Replace(files["w.xml"], "2", "3", 1), append(unused("//p:id"),
+			"the namespace urn:p of the prefix p is not in the document", "the document has the namespaces urn:o (prefix o)")},
+		{"matches-file: {file: n.xml, ignore: [//ident]}", "<a><id>2</id></a>", unused("//ident")},
+	}
+	for _, tt := range tests {
+		var notes []string
+		for _, f := range files.must(t, tt.expect).Check(&Result{Body: tt.body}, nil) {
+			for _, n := range f.Notes {
+				if !strings.Contains(n, ": want ") {
+					notes = append(notes, n)
+				}
+			}
+		}
+		if d := cmp.Diff(tt.want, notes); d != "" {
+			t.Errorf("%s: %s", tt.expect, d)
+		}
 	}
 }

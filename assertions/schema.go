@@ -176,9 +176,10 @@ func matchesFileSchema() map[string]any {
 		map[string]any{
 			"type": "object", "required": []any{"file"}, "additionalProperties": false,
 			"properties": map[string]any{
-				"file":   stringSchema(),
-				"ignore": map[string]any{"type": "array", "minItems": 1, "items": stringSchema()},
-				"as":     map[string]any{"enum": []any{"json", "xml", "text"}},
+				"file":       stringSchema(),
+				"ignore":     map[string]any{"type": "array", "minItems": 1, "items": stringSchema()},
+				"as":         map[string]any{"enum": []any{"json", "xml", "text"}},
+				"whitespace": map[string]any{"enum": []any{"ignore", "strict"}},
 			},
 		},
 	}}

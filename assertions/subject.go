@@ -88,7 +88,7 @@ func subjects() []subject {
 		},
 		{
 			name: "xml", operand: "XPath 1.0 → matcher", kind: onXML, domain: domainText,
-			doc:     "Values of an XML body by XPath: the text of the first node, or what the expression computes (a number of count() or sum(), a boolean, text). Prefixes are those of namespaces; a name without one is that of an element in no namespace. A document type that declares entities is refused.",
+			doc:     "Values of an XML body by XPath: the text of the first node, or what the expression computes (a number of count() or sum(), a boolean, text). Prefixes are those of namespaces, and xml; a name without one is that of an element in no namespace. The whole of XPath 1.0 is known but id() and the axis namespace; what XPath 2.0 adds (matches, lower-case, ends-with …) is not: use the operators. A document type that declares entities is refused.",
 			example: "xml: {\"//*[local-name()='Ticket']\": T-1}",
 			schema:  matchersSchema, compile: compileXML,
 		},
@@ -100,7 +100,7 @@ func subjects() []subject {
 		},
 		{
 			name: "body", operand: "a matcher", kind: onBody, domain: domainText,
-			doc:     "The body as text, as it came.",
+			doc:     "The body as text: read in the encoding that its byte order mark, the charset of Content-Type or an XML declaration gives, and otherwise as it came. A byte order mark is no part of it.",
 			example: "body: {contains: accepted}",
 			schema:  matcherReference, compile: compileWhole,
 		},
@@ -111,8 +111,8 @@ func subjects() []subject {
 			schema:  stringSchema, compile: compileSchema,
 		},
 		{
-			name: "matches-file", operand: "a path, or {file, ignore, as}", kind: onFile,
-			doc:     "The whole payload is that of the file. JSON and XML are compared by structure: blanks, the order of names and of attributes, the form of numbers, comments, and the prefixes of namespaces do not matter; text is compared by line. What the file is follows from its extension or its content, or as: json, xml or text says it (with text, every character counts). ignore lists what may differ: gjson paths with # for every element, * in names and @dig:NAME for a name at any depth, or XPaths.",
+			name: "matches-file", operand: "a path, or {file, ignore, as, whitespace}", kind: onFile,
+			doc:     "The whole payload is that of the file. JSON and XML are compared by structure: the order of names and of attributes, the form of numbers, comments, and the prefixes of namespaces do not matter, nor do the blanks between values and elements and those around the text of XML; a name that stands twice in an object does. Text is compared by line, however a line ends. What the file is follows from its extension or its content, or as: json, xml or text says it (with text, every character counts). With whitespace: strict the text of an XML element counts with the blanks around it, so that padding that is lost is found, and so does blank text alone; only what indents elements does not; in text, the ends of lines count. ignore lists what may differ: gjson paths with # for every element, * in names and @dig:NAME for a name at any depth, or XPaths; a path that leads nowhere is told when there is a difference.",
 			example: "matches-file: {file: expected.json, ignore: [created, \"lines.#.id\"]}",
 			schema:  matchesFileSchema, compile: compileMatchesFile,
 		},

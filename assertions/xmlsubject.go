@@ -160,7 +160,13 @@ func xmlNotes(t *xmlTree, x *xpathExpr, d *display) []string {
 	if d.hides(x.text) {
 		return nil
 	}
-	notes := x.prefixNotes(t, d)
+	return append(x.prefixNotes(t, d), spaceNotes(t, x, d)...)
+}
+
+// spaceNotes say what the namespaces of a document have to do with it that an
+// expression finds nothing.
+func spaceNotes(t *xmlTree, x *xpathExpr, d *display) []string {
+	var notes []string
 	for _, p := range sortedTexts(x.prefixes) {
 		uri := x.prefixes[p]
 		if !strings.Contains(x.text, p+":") || slices.ContainsFunc(t.spaces, func(s xmlDeclared) bool { return s.space == uri }) {
