@@ -73,7 +73,7 @@ first request is sent.`,
 	flags.StringVar(&f.json, "json", "", "write the events as JSON lines to this file")
 	flags.StringVar(&f.html, "html", "", "write an HTML report to this file: one page that needs no network")
 	flags.BoolVar(&f.github, "github", false, "annotate the job of GitHub Actions, and add counts, failures and what was slow to its summary; in GitLab CI and Azure Pipelines the log has their sections and issues without a flag")
-	flags.BoolVar(&f.update, "update-expected", false, "write the files of matches-file anew where an answer differs from them")
+	flags.BoolVar(&f.update, "update-expected", false, "write the files of matches-file anew where an answer differs from them; never a secret, nor the payloads of two steps into one file")
 	flags.BoolVar(&f.noProgress, "no-progress", false, "no live lines on a terminal")
 	return cmd
 }
