@@ -68,6 +68,9 @@ type Options struct {
 	// UpdateExpected writes expected files that an answer differs from, instead
 	// of a failure.
 	UpdateExpected bool
+	// Stop is closed when a run that was interrupted is to end at once: what is
+	// under way and what is to be cleaned up ends as not done. Nil: never.
+	Stop <-chan struct{}
 	// Keep replaces the keep of every step; empty: that of the step holds.
 	Keep string
 	// Journal is the folder of the journals of runs that create something.

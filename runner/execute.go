@@ -167,7 +167,7 @@ func (x *execution) whole(signals, ctx context.Context) (end *Event) {
 		if v := recover(); v != nil {
 			problem := x.mistake(v)
 			x.classes |= classUnknown
-			x.takeDown(signals)
+			x.undo(signals)
 			end = x.event(ScenarioEnd, nil)
 			end.Outcome, end.Err = Error, problem
 		}
@@ -182,7 +182,7 @@ func (x *execution) whole(signals, ctx context.Context) (end *Event) {
 	}
 	x.steps(limited, first)
 	x.cleanup(signals)
-	x.takeDown(signals)
+	x.undo(signals)
 	return x.ending(started)
 }
 

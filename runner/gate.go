@@ -21,6 +21,7 @@ type gate struct {
 	emit     func([]*Event)
 
 	mu      sync.Mutex
+	ended   bool      // the end of the run is among what was sent
 	room    sync.Cond // signalled when pending was taken
 	pending []*Event
 	arrived chan struct{} // holds a token when something is pending
@@ -90,6 +91,11 @@ func (g *gate) send(e *Event) {
 	for len(g.pending) >= batchMost {
 		g.room.Wait()
 	}
+	if g.ended { // by a scenario that did not end in time
+		g.mu.Unlock()
+		return
+	}
+	g.ended = e.Event == RunEnd
 	e.Time = time.Now().UTC()
 	g.pending = append(g.pending, e)
 	n := len(g.pending)

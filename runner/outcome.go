@@ -125,6 +125,9 @@ func ended(ctx context.Context) *trouble {
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return &trouble{problem: Problem{Type: TypeTimeout, Message: "the time is up"}, class: classUnknown, err: cause}
 	}
+	if errors.Is(cause, errStopped) {
+		return &trouble{problem: Problem{Type: TypeInterrupted, Message: errStopped.Error()}, class: classInterrupted, err: cause}
+	}
 	return &trouble{problem: Problem{Type: TypeInterrupted, Message: "interrupted"}, class: classInterrupted, err: cause}
 }
 

@@ -27,6 +27,8 @@ type session struct {
 	// hurry ends what cleanup is under way some seconds after a signal, for
 	// all scenarios at the same time.
 	hurry context.Context
+	// stop ends when the run is to end at once.
+	stop context.Context
 	// limited is the context of all steps but those of cleanup.
 	limited context.Context
 	// bailed says that no further step may start; what runs may end.
@@ -125,7 +127,10 @@ func (p *Plan) info() *RunInfo {
 
 // all runs the scenarios, as many at a time as the options say.
 func (s *session) all(ctx context.Context) {
-	hurry, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	var end func()
+	s.stop, end = s.plan.stopping(ctx)
+	defer end()
+	hurry, stop := context.WithCancelCause(s.stop)
 	defer stop(nil)
 	s.hurry = hurry
 	defer context.AfterFunc(ctx, func() {
@@ -139,15 +144,22 @@ func (s *session) all(ctx context.Context) {
 		defer cancel()
 	}
 	s.limited = limited
-	q := newQueue(s.plan.scenarios)
-	var workers sync.WaitGroup
-	for range min(s.plan.o.Parallel, s.plan.units()) {
-		workers.Go(func() { s.work(ctx, limited, q) })
-	}
-	workers.Wait()
-	s.endShared(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		q := newQueue(s.plan.scenarios)
+		var workers sync.WaitGroup
+		for range min(s.plan.o.Parallel, s.plan.units()) {
+			workers.Go(func() { s.work(ctx, limited, q) })
+		}
+		workers.Wait()
+		s.endShared(ctx)
+	}()
+	s.awaits(done)
 	if ctx.Err() != nil {
+		s.mu.Lock()
 		s.classes |= classInterrupted
+		s.mu.Unlock()
 	}
 }
 

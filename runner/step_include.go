@@ -500,7 +500,7 @@ func (s *session) endShared(signals context.Context) {
 			sh.unused(s)
 		} else {
 			sh.x.cleanup(signals)
-			sh.x.takeDown(signals)
+			sh.x.undo(signals)
 			e := sh.x.ending(sh.started)
 			e.DurationMs = milliseconds(sh.took)
 			s.finish(sh.x, e)
