@@ -190,6 +190,7 @@ func FuzzCompare(f *testing.F) {
 		{`[[],{},""]`, `[{},[],null]`}, {`{"a":[{"x":1},{"x":2}]}`, `{"a":[{"x":2}]}`}, {`1`, `1.0`}, {"[1", "x"},
 		{`<a x="1" y="2"><b>t</b></a>`, `<a y="2" x="1"> <b> t </b></a>`}, {`<p:a xmlns:p="u"/>`, `<a xmlns="u"/>`}, {`<a><b/><c/></a>`, `<a><c/><b/></a>`},
 		{`<a>x<b/>y</a>`, `<a>xy<b/></a>`}, {`<a xml:space="preserve"> </a>`, `<a/>`}, {"a\nb", "a\nc"},
+		{`{"a":1,"a":2}`, `{"a":2,"a":1}`}, {`"\ud800"`, `"\ud801"`}, {`<a> <b/>x</a>`, `<a><b/> x</a>`}, {`<a>  </a>`, `<a></a>`}, {`"\ud800\udc00"`, `"𐀀"`},
 	} {
 		f.Add(s[0], s[1], -1, byte(0))
 		f.Add(s[0], "", len(s[0])/3, byte('7'))
@@ -284,6 +285,11 @@ func compareTrees(t *testing.T, want, got string, differs bool) {
 	v, w := newXMLView(a, nil, false, seed), newXMLView(b, nil, false, seed)
 	if same := sameElement(v, w, a.element(), b.element()); same == differs {
 		t.Fatalf("%q and %q: the same: %v", want, got, same)
+	}
+	// What is the same with its blanks is the same without.
+	v, w = newXMLView(a, nil, true, seed), newXMLView(b, nil, true, seed)
+	if differs && v.hashes[a.element()] == w.hashes[b.element()] {
+		t.Fatalf("%q and %q: the same when blanks count, and not when they do not", want, got)
 	}
 }
 

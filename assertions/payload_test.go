@@ -416,6 +416,13 @@ func TestPayloadSecrets(t *testing.T) {
 			t.Errorf("%s: %s", tt.file, s)
 		}
 	}
+	// A comment splits the value in the source, and nowhere in what is shown.
+	split := &Result{Body: `<a><b>ge<!-- x -->h<![CDATA[ei]]>m</b><c k="ge&#104;eim"/><d>x<?p?>geheim</d></a>`, Hide: hide}
+	for _, f := range (folder{"w.xml": `<a><b>1</b></a>`}).must(t, "matches-file: w.xml\nxml: {/a/b: x, /a/c/@k: y, string(/a): z}").Check(split, nil) {
+		if s := f.Message + f.Diff + strings.Join(f.Notes, "\n"); !strings.Contains(s, "***") || strings.Contains(s, "ei") {
+			t.Errorf("%s", s)
+		}
+	}
 	f := folder{"w.json": `{"a":"geheim"}`}.must(t, "matches-file: w.json").Check(&Result{Body: `{"a":"***"}`, Hide: hide}, nil)
 	if len(f) != 1 || !strings.Contains(strings.Join(f[0].Notes, "\n"), "in what is hidden") {
 		t.Errorf("%+v", f)

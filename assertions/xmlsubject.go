@@ -46,6 +46,9 @@ func (c *compiler) xpath(s string, place Place, what string) *xpathExpr {
 func (c *compiler) xpathProblem(place Place, what, s string, err error) {
 	p := Problem{Place: place, Code: "invalid-xpath", Message: fmt.Sprintf("%s: %s is not XPath 1.0: %s", what, c.show.quote(s), err)}
 	if e, ok := errors.AsType[*xpathError](err); ok {
+		if e.unknown {
+			p.Message = fmt.Sprintf("%s: %s cannot be evaluated: %s", what, c.show.quote(s), err)
+		}
 		p.Hints = e.hints
 		if e.at < e.end {
 			p.Offset, p.Width = utf8.RuneCountInString(s[:e.at]), utf8.RuneCountInString(s[e.at:e.end])

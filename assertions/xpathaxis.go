@@ -172,6 +172,13 @@ func (w *xpathWalk) takeAttribute(n xmlRef) bool {
 // document, each once and in one pass: what one node has led to already is not
 // gone through again.
 func (w *xpathWalk) all(from []xmlRef) []xmlRef {
+	if len(from) == 1 {
+		w.along(from[0])
+		if w.axis.backwards() {
+			slices.Reverse(w.out)
+		}
+		return w.out
+	}
 	switch w.axis {
 	case axisDescendant, axisDescendantOrSelf:
 		w.descendants(from)
@@ -192,6 +199,15 @@ func (w *xpathWalk) all(from []xmlRef) []xmlRef {
 		}
 	}
 	return sorted(w.out)
+}
+
+// backwards reports whether the axis goes against the order of the document.
+func (a xpathAxis) backwards() bool {
+	switch a {
+	case axisAncestor, axisAncestorOrSelf, axisPreceding, axisPrecedingSibling:
+		return true
+	}
+	return false
 }
 
 func (w *xpathWalk) descendants(from []xmlRef) {

@@ -59,12 +59,10 @@ func xpathFunctions() []xpathFunction {
 		{name: "substring", kind: xpathString, min: 2, max: 3, eval: substring},
 		{name: "translate", kind: xpathString, min: 3, max: 3, eval: translated},
 		{name: "boolean", kind: xpathBoolean, min: 1, max: 1, eval: func(r *xpathRun, at xpathContext, args []xpathTerm) xpathValue {
-			v := args[0].eval(r, at)
-			return truthValue(v.asTruth())
+			return truthValue(r.truth(args[0], at))
 		}},
 		{name: "not", kind: xpathBoolean, min: 1, max: 1, eval: func(r *xpathRun, at xpathContext, args []xpathTerm) xpathValue {
-			v := args[0].eval(r, at)
-			return truthValue(!v.asTruth())
+			return truthValue(!r.truth(args[0], at))
 		}},
 		{name: "true", kind: xpathBoolean, eval: func(*xpathRun, xpathContext, []xpathTerm) xpathValue { return truthValue(true) }},
 		{name: "false", kind: xpathBoolean, eval: func(*xpathRun, xpathContext, []xpathTerm) xpathValue { return truthValue(false) }},

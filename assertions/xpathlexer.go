@@ -11,6 +11,8 @@ type xpathError struct {
 	message string
 	hints   []string
 	at, end int
+	// unknown says that it is XPath 1.0, but of what is not known here.
+	unknown bool
 }
 
 func (e *xpathError) Error() string { return e.message }

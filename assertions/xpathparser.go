@@ -254,7 +254,7 @@ func (p *xpathParser) axis(s *xpathStep) *xpathError {
 	if t.kind != xpathNameToken || t.prefix != "" || at < 0 {
 		err := &xpathError{message: "there is no axis " + p.found(t) + didYouMean(t.text, names), at: t.at, end: t.end}
 		if t.isName("namespace") {
-			err.message = "the axis namespace is not known here"
+			err.message, err.unknown = "the axis namespace is not known", true
 			err.hints = []string{"namespace-uri(PATH) gives the namespace of an element or attribute"}
 		}
 		return err
@@ -447,7 +447,7 @@ func (p *xpathParser) noFunction(t *xpathToken) *xpathError {
 	case instead != "":
 		err.message = fmt.Sprintf("%s is no function of XPath 1.0", quote(t.text))
 		if t.text == "id" {
-			err.message = "id needs a document type, which is not read"
+			err.message, err.unknown = "id needs a document type, which is not read", true
 		}
 		err.hints = []string{instead}
 	}

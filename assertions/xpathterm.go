@@ -1,6 +1,9 @@
 package assertions
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // xpathTraits is what is known of an expression before it is evaluated.
 type xpathTraits struct {
@@ -125,16 +128,14 @@ func newBinary(op string, left, right xpathTerm) *xpathBinary {
 }
 
 func (t *xpathBinary) eval(r *xpathRun, at xpathContext) xpathValue {
-	left := t.left.eval(r, at)
 	switch t.op {
 	case "or", "and":
-		if left.asTruth() == (t.op == "or") {
+		if r.truth(t.left, at) == (t.op == "or") {
 			return truthValue(t.op == "or")
 		}
-		right := t.right.eval(r, at)
-		return truthValue(right.asTruth())
+		return truthValue(r.truth(t.right, at))
 	}
-	right := t.right.eval(r, at)
+	left, right := t.left.eval(r, at), t.right.eval(r, at)
 	if t.kind == xpathBoolean {
 		return truthValue(r.compare(t.op, &left, &right))
 	}
@@ -236,14 +237,30 @@ func (r *xpathRun) keep(p *xpathPredicate, nodes []xmlRef) []xmlRef {
 	case p.last:
 		return nodes[max(0, len(nodes)-1):]
 	}
-	size, kept := len(nodes), nodes[:0]
+	size, kept, numbered := len(nodes), nodes[:0], p.term.traits().kind == xpathFloat
 	for i, n := range nodes {
-		v := p.term.eval(r, xpathContext{n, i + 1, size})
-		if v.kind == xpathFloat && v.number == float64(i+1) || v.kind != xpathFloat && v.asTruth() {
+		at := xpathContext{n, i + 1, size}
+		holds := false
+		if numbered {
+			v := p.term.eval(r, at)
+			holds = v.number == float64(i+1)
+		} else {
+			holds = r.truth(p.term, at)
+		}
+		if holds {
 			kept = append(kept, n)
 		}
 	}
 	return kept
+}
+
+// truth is boolean() of an expression; of a path it looks for one node only.
+func (r *xpathRun) truth(t xpathTerm, at xpathContext) bool {
+	if path, ok := t.(*xpathPath); ok && path.searchable() {
+		return path.search(r, at)
+	}
+	v := t.eval(r, at)
+	return v.asTruth()
 }
 
 // xpathFilter is an expression with conditions, which count its nodes in the
@@ -303,4 +320,44 @@ func (t *xpathPath) eval(r *xpathRun, at xpathContext) xpathValue {
 		}
 		return nodesValue(nodes)
 	})
+}
+
+// searchable reports whether the nodes of the first step can be tried one after
+// the other.
+func (t *xpathPath) searchable() bool {
+	if t.absolute || t.from != nil || t.steps[0].positional() {
+		return false
+	}
+	switch t.steps[0].axis {
+	case axisSelf, axisParent, axisAttribute:
+		return false
+	}
+	return true
+}
+
+// firstTried is how many nodes of the first step are tried at first; it grows
+// by itself, so that the search for what is not there costs little more.
+const firstTried = 4
+
+// search reports whether the path leads to anything.
+func (t *xpathPath) search(r *xpathRun, at xpathContext) bool {
+	first := &t.steps[0]
+	w := xpathWalk{r: r, m: r.matcher(first), axis: first.axis}
+	for w.limit = firstTried; ; w.limit *= 2 * firstTried {
+		w.out = w.out[:0]
+		w.along(at.node)
+		tried, nodes := len(w.out), w.out
+		if first.axis.backwards() {
+			slices.Reverse(nodes)
+		}
+		for i := range first.predicates {
+			nodes = r.keep(&first.predicates[i], nodes)
+		}
+		for i := range t.steps[1:] {
+			nodes = r.step(&t.steps[1+i], nodes)
+		}
+		if len(nodes) > 0 || tried < w.limit {
+			return len(nodes) > 0
+		}
+	}
 }
