@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 // logRule is message-log: what a flow of one's own leaves in the log.
 type logRule struct {
-	status      string
+	status      *expression.Template // nil: the runtime's
 	course      []messagelog.Stage
 	headers     []namedTemplate
 	adapter     []namedTemplate
@@ -36,7 +37,7 @@ type attachmentRule struct {
 func (c *configReader) messageLog(n *yaml.Node) logRule {
 	var l logRule
 	c.mapping(n, "message-log", []field{
-		{name: "status", read: func(n *yaml.Node) { l.status = c.oneOf(n, "status", messagelog.Statuses()) }},
+		{name: "status", read: func(n *yaml.Node) { l.status = c.finalStatus(n) }},
 		{name: "course", read: func(n *yaml.Node) {
 			c.elements(n, "course", func(n *yaml.Node) { l.course = append(l.course, c.stage(n)) })
 		}},
@@ -49,6 +50,17 @@ func (c *configReader) messageLog(n *yaml.Node) logRule {
 		{name: "processing", read: func(n *yaml.Node) { l.processing = c.duration(n, "processing") }},
 	})
 	return l
+}
+
+// finalStatus reads a status, or an expression that gives one for each message.
+func (c *configReader) finalStatus(n *yaml.Node) *expression.Template {
+	if n = c.resolve(n); n == nil {
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode && expression.HasExpression(n.Value) {
+		return c.template(n, "status")
+	}
+	return expression.Literal(c.oneOf(n, "status", messagelog.Statuses()))
 }
 
 // stage reads a status that comes before the final one.
@@ -114,11 +126,19 @@ func (c *configReader) mediaType(n *yaml.Node) string {
 
 // apply adds to an answer what message-log says.
 func (l *logRule) apply(a *iflow.Answer, values *expression.Values) error {
-	a.Log.Status, a.Log.Course, a.Async = l.status, l.course, l.processing
+	a.Log.Course, a.Async = l.course, l.processing
 	for _, stage := range l.course {
 		a.Async += stage.For
 	}
 	var err error
+	if l.status != nil {
+		if a.Log.Status, err = l.status.Text(values); err != nil {
+			return fmt.Errorf("status: %w", err)
+		}
+		if !slices.Contains(messagelog.Statuses(), a.Log.Status) {
+			return fmt.Errorf("status: want one of %s, got %q", strings.Join(messagelog.Statuses(), ", "), a.Log.Status)
+		}
+	}
 	if a.Log.Headers, err = properties("custom-headers", l.headers, values); err != nil {
 		return err
 	}

@@ -52,6 +52,31 @@ type attachmentRow struct {
 
 type namedRow struct{ ID, Name, Value string }
 
+// TestStatusOfTheMessage: the status of a log may depend on the message; what
+// is no status ends the flow in an exception that says so.
+func TestStatusOfTheMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config, diags := sandbox.ParseConfig("sandbox.yaml", []byte(`flows:
+  - id: Judge
+    endpoint: /http/judge
+    respond: [{status: 202}]
+    message-log: {status: "${request.json.status}", error: "it was ${request.json.status}"}
+`))
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		tn := start(t, sandbox.Options{Config: config})
+		for status, want := range map[string][2]string{
+			"COMPLETED": {"COMPLETED", "it was COMPLETED"},
+			"FAILED":    {"FAILED", "it was FAILED"},
+			"DONE":      {"FAILED", `status: want one of COMPLETED, PROCESSING, RETRY, ESCALATED, FAILED, CANCELLED, DISCARDED, ABANDONED, got "DONE"`},
+		} {
+			id := tn.call("/http/judge", `{"status":"`+status+`"}`)
+			tn.asks([]asked{{"MessageProcessingLogs('" + id + "')", 200, `"Status":"` + want[0] + `"`}, {"MessageProcessingLogs('" + id + "')/ErrorInformation/$value", 200, want[1]}})
+		}
+	})
+}
+
 func TestAWrongClockHidesNoLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := start(t, sandbox.Options{})

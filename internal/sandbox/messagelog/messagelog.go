@@ -124,13 +124,17 @@ type Log struct {
 }
 
 // at gives the log as it is at the time: before its end it has a status of its
-// course or is being processed, and no error, attachments or custom headers yet.
+// course or is being processed, and no attachments or custom headers yet; its
+// error where the status is one.
 func (l *Log) at(now time.Time) Log {
 	if !l.over.IsZero() && !now.Before(l.over) {
 		return *l
 	}
 	early := *l
 	early.Outcome = Outcome{Status: l.statusAt(now)}
+	if early.Status != Processing && early.Status != Completed {
+		early.Error = l.Error
+	}
 	return early
 }
 

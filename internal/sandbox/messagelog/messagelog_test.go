@@ -65,7 +65,7 @@ func TestStatusOverTime(t *testing.T) {
 		{3 * time.Second, Escalated}, {4999 * time.Millisecond, Escalated}, {5 * time.Second, Completed}, {time.Hour, Completed},
 	} {
 		l, ok := s.Get("A", at.Add(test.after))
-		if over := test.want == Completed; !ok || l.Status != test.want || l.End.IsZero() == over || (l.Error != "") != over {
+		if over := test.want == Completed; !ok || l.Status != test.want || l.End.IsZero() == over || (l.Error != "") == (test.want == Processing) {
 			t.Errorf("after %v: %+v, want %s", test.after, l, test.want)
 		}
 	}
