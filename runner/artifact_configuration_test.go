@@ -96,7 +96,7 @@ func TestConfiguration(t *testing.T) {
 		"misspelt": {deploy(`{Sender_Adress: /changed, Sender_Role: Other}`),
 			[]string{`fail artifact Draft: the artifact "Draft" has no parameter "Sender_Adress"; did you mean "Sender_Address"?`}, nil, ExitAssertion},
 		"unknown artifact": {strings.Replace(deploy(`{A: b}`), "id: Draft", "id: Drafft", 1),
-			[]string{`error artifact Drafft: platform: the design time has no artifact "Drafft"; did you mean "Draft"?`}, nil, ExitAssertion},
+			[]string{`fail artifact Drafft: the design time has no artifact "Drafft"; did you mean "Draft"?`}, nil, ExitAssertion},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -2,8 +2,8 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"iflowtest/internal/cpi"
@@ -66,24 +66,28 @@ func (d *deployment) building(task string) string {
 	return fmt.Sprintf("the deployment of the artifact %q (task %s) is still %s", d.id, task, cpi.BuildDeploying)
 }
 
-// refused is a deployment that the platform does not begin.
+// refused is a deployment that the platform does not begin. An artifact that
+// the design time does not have is a failure, as one that is not deployed is.
 func (d *deployment) refused(ctx context.Context, err error) (*result, *trouble) {
 	r, t := &result{exchange: d.api.last}, fromIntegration(ctx, err)
-	e, ok := errors.AsType[*platform.Error](err)
-	if !ok || e.Kind != platform.KindNotFound && e.Kind != platform.KindRefused {
+	if !platform.Is(err, platform.KindNotFound, platform.KindRefused) {
 		return r, t
 	}
-	names, err := d.api.DesigntimeIDs(ctx)
-	for _, name := range names {
-		if err == nil && name == d.id {
-			return r, t // it exists: the reason is another
+	names, _ := d.api.DesigntimeIDs(ctx) // those of the first packages, at least for a hint
+	if slices.Contains(names, d.id) {
+		return r, t // it exists: the reason is another
+	}
+	if platform.Is(err, platform.KindRefused) {
+		if _, err := d.api.Parameters(ctx, d.id); !platform.Is(err, platform.KindNotFound) {
+			return r, t
 		}
 	}
+	d.api.last = r.exchange
+	message := fmt.Sprintf("the design time has no artifact %q", d.id)
 	if hint := near(d.id, names); hint != "" {
-		t.problem.Message = fmt.Sprintf("the design time has no artifact %q; %s", d.id, hint)
-		t.problem.Cure = e.Message
+		message += "; " + hint
 	}
-	return r, t
+	return d.failed(wanted(d.statePlace, "deploy", d.id, "nothing", message, []string{t.problem.Message})), nil
 }
 
 // The looks at an error information that may come late (wire/sap.md 6.3).

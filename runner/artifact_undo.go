@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -37,6 +38,33 @@ type deployments struct {
 	told map[string]bool
 	// by are the runs of what was told, in that order.
 	by []string
+	// gone are the newest undeployments of the run.
+	gone map[string]undeployed
+}
+
+// undeployed is an undeployment by a scenario of the run.
+type undeployed struct {
+	scenario string
+	asked    time.Time // when the platform was asked for it
+}
+
+// took notes that a scenario undeploys an artifact.
+func (d *deployments) took(root, id, scenario string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone == nil {
+		d.gone = map[string]undeployed{}
+	}
+	d.gone[root+" "+id] = undeployed{scenario, time.Now()}
+}
+
+// taken gives the newest undeployment of an artifact by the run; false: there
+// was none since some time.
+func (d *deployments) taken(root, id string, since time.Time) (undeployed, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, ok := d.gone[root+" "+id]
+	return t, ok && !t.asked.Before(since)
 }
 
 // left gives what dead runs, whose journals are in a folder, left of an
@@ -99,6 +127,14 @@ func sameDeployment(a cpi.RuntimeArtifact, on time.Time, by string) bool {
 	return a.DeployedOn.Equal(on) && a.DeployedBy == by
 }
 
+// named gives the name of the scenario, with that of its row.
+func (x *execution) named() string {
+	if x.row == nil {
+		return strconv.Quote(x.scenario.name)
+	}
+	return fmt.Sprintf("%q (row %s)", x.scenario.name, x.rowName)
+}
+
 // here gives what the scenario made of an artifact and is still to be taken
 // back; nil: nothing.
 func (x *execution) here(kind, root, id string) *resource {
@@ -133,7 +169,11 @@ func (d *deployment) intend(ctx context.Context, existed bool) *trouble {
 	r.what, r.title = "artifact "+d.id, "undeploy artifact "+d.id
 	root, undo := d.api.root, d.api.apart
 	r.undo = func(ctx context.Context, e entry) (bool, error) {
-		u := undeployment{api: undo, e: e, own: func(a cpi.RuntimeArtifact) bool { return d.x.session.deployments.made(root, a) }}
+		all := &d.x.session.deployments
+		u := undeployment{
+			api: undo, e: e, own: func(a cpi.RuntimeArtifact) bool { return all.made(root, a) },
+			asked: func() { all.took(root, d.id, d.x.named()) },
+		}
 		return u.run(ctx)
 	}
 	if t := d.x.intend(r); t != nil {
@@ -261,6 +301,8 @@ type undeployment struct {
 	// own reports whether the run made a deployment that is newer than the
 	// entry; nil: none is.
 	own func(cpi.RuntimeArtifact) bool
+	// asked is called when the platform has been asked; nil: nothing is.
+	asked func()
 }
 
 // run undeploys, and waits until nothing is there. found is false when there
@@ -362,6 +404,9 @@ func (u undeployment) stop(ctx context.Context, there cpi.RuntimeArtifact) error
 				return nil
 			case err == nil:
 				asked = true
+				if u.asked != nil {
+					u.asked()
+				}
 			case now.Status != cpi.Starting || !platform.Is(err, platform.KindRefused):
 				return err
 			}

@@ -260,6 +260,7 @@ func Compile(suite *scenarios.Suite, environment *scenarios.Environment, o Optio
 		c.plan.scenarios = append(c.plan.scenarios, compiled)
 	}
 	c.order()
+	c.sameArtifacts()
 	c.diags = unique(c.diags)
 	return c.plan, c.diags, errors.Join(c.usage...)
 }

@@ -327,6 +327,7 @@ const maxNear = 10
 
 // near says which of the names may be meant by one that does not exist.
 func near(name string, names []string) string {
+	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "" })
 	if s := diag.Suggest(name, names); s != "" {
 		return fmt.Sprintf("did you mean %q?", s)
 	}

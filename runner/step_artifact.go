@@ -32,8 +32,8 @@ func artifactKind() Kind {
 			"key that the artifact does not have fails the step before anything is changed. The former values are put back when the\n" +
 			"scenario ends, and what stays deployed is deployed again with them. The journal names the keys and no values, as they\n" +
 			"may be secret: after a kill `iflowtest cleanup`, and the next run that deploys the artifact, can only tell which keys are\n" +
-			"to be set by hand. Scenarios that configure or deploy the same artifact want the same `lock`. Values of parameters never\n" +
-			"stand in reports.\n" +
+			"to be set by hand. Values of parameters never stand in reports. Scenarios that configure or deploy the same artifact want\n" +
+			"the same `lock`: a warning tells those that share none, and one whose artifact another one undeploys fails at once.\n" +
 			"\n" +
 			"`json` is the runtime artifact: `Id`, `Name`, `Version`, `Type`, `Status`, `DeployedBy`, `DeployedOn`, and\n" +
 			"`ErrorInformation` (a text, or null).",
@@ -96,11 +96,12 @@ func compileArtifact(c *stepCompiler, body *scenarios.Node) action {
 }
 
 // The waits between two looks at an artifact, and how long a runtime may still
-// show the deployment before the one that was just built.
+// show the deployment before the one that was just built, or nothing.
 const (
 	artifactEvery = 250 * time.Millisecond
 	artifactMax   = 10 * time.Second
 	staleLimit    = 30 * time.Second
+	appearLimit   = 5 * time.Second // after an undeployment during the build
 )
 
 // deployment is an artifact while a step waits for it.
@@ -111,8 +112,9 @@ type deployment struct {
 	id, version string
 	// before is what was deployed before the step deployed; zero: nothing.
 	before cpi.RuntimeArtifact
-	// built is when the build was done; zero: the step does not deploy.
-	built time.Time
+	// began is when the step began, built when the build was done; zero: the
+	// step does not deploy.
+	began, built time.Time
 	// made is what goes when the scenario ends; nil: nothing. former is what it
 	// was before the step.
 	made   *resource
@@ -121,7 +123,7 @@ type deployment struct {
 
 func (a *artifactAction) do(ctx context.Context, x *execution) (*result, *trouble) {
 	started := time.Now()
-	d := &deployment{artifactAction: a, x: x}
+	d := &deployment{artifactAction: a, x: x, began: started}
 	var t *trouble
 	if d.id, t = x.needed(a.id, "the ID of the artifact"); t != nil {
 		return nil, t
@@ -156,6 +158,9 @@ func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *
 		switch {
 		case missing && d.built.IsZero():
 			return found, d.missing(ctx), nil
+		case missing && d.lost():
+			return found, d.failed(wanted(d.statePlace, "state", d.state, "nothing",
+				fmt.Sprintf("the artifact %q is not deployed any more%s", d.id, d.taken(d.began)), nil)), nil
 		case missing:
 			state = "not there yet"
 		case err != nil:
@@ -170,10 +175,30 @@ func (d *deployment) await(ctx context.Context) (cpi.RuntimeArtifact, *result, *
 		}
 		d.x.log().Info("waiting for the artifact", "artifact", d.id, "state", state)
 		if httpx.Sleep(ctx, jittered(backoff(artifactEvery, artifactMax, 1.5, looks))) != nil {
-			r, t := d.api.ended(ctx, ended(ctx), fmt.Sprintf("the artifact %q is still %s, and %s is wanted", d.id, state, d.state), "raise the timeout of the step, or look at the artifact in the tenant")
+			r, t := d.api.ended(ctx, ended(ctx), fmt.Sprintf("the artifact %q is still %s, and %s is wanted%s", d.id, state, d.state, d.taken(d.began)), "raise the timeout of the step, or look at the artifact in the tenant")
 			return found, r, t
 		}
 	}
+}
+
+// lost reports whether another scenario has undeployed what the step deployed:
+// since it was built, or while it was, when it does not appear soon.
+func (d *deployment) lost() bool {
+	since := d.built
+	if time.Since(d.built) > appearLimit {
+		since = d.began
+	}
+	return d.taken(since) != ""
+}
+
+// taken says which other scenario has undeployed the artifact since some time;
+// empty: none has.
+func (d *deployment) taken(since time.Time) string {
+	t, ok := d.x.session.deployments.taken(d.api.root, d.id, since)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(": the scenario %s has undeployed it; scenarios that deploy the same artifact want the same lock", t.scenario)
 }
 
 // lasting reports whether there is nothing to wait for.
@@ -192,6 +217,9 @@ func (d *deployment) stale(found cpi.RuntimeArtifact) bool {
 // missing is the result where nothing is deployed under the ID.
 func (d *deployment) missing(ctx context.Context) *result {
 	message := fmt.Sprintf("the artifact %q is not deployed", d.id)
+	if taken := d.taken(time.Time{}); taken != "" {
+		return d.failed(wanted(d.statePlace, "state", d.state, "nothing", message+taken, nil))
+	}
 	last := d.api.last
 	if hint := near(d.id, d.api.deployedNames(ctx)); hint != "" {
 		message += "; " + hint

@@ -252,7 +252,7 @@ func TestDeploy(t *testing.T) {
 func TestDeployRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for id, want := range map[string]string{
-			"OrderIntke":  `error artifact OrderIntke: platform: the design time has no artifact "OrderIntke"; did you mean "OrderIntake"?`,
+			"OrderIntke":  `fail artifact OrderIntke: the design time has no artifact "OrderIntke"; did you mean "OrderIntake"?`,
 			"OrderIntake": `error artifact OrderIntake: platform: deploying the artifact "OrderIntake": POST http://api.sandbox.localhost/api/v1/DeployIntegrationDesigntimeArtifact was answered 500: "locked, or not there"`,
 		} {
 			r, _ := overlaid(t, func(method, resource string) (int, string) {

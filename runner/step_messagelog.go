@@ -44,7 +44,8 @@ func messageLogKind() Kind {
 			"`lock`.\n" +
 			"\n" +
 			"`json` is the log as the OData API gives it, with `ErrorInformation` as text (null: none); paths that begin with\n" +
-			"`CustomHeaderProperties`, `AdapterAttributes` or `Attachments` look at what the log leads to.",
+			"`CustomHeaderProperties`, `AdapterAttributes`, `Attachments`, `Runs` or `MessageStoreEntries` look at what the log leads\n" +
+			"to, one step far; other links are not there.",
 		Shape: scenarios.Shape{Type: scenarios.ObjectType, Keys: []scenarios.Key{
 			{Name: byID, Shape: text(), Doc: "a message ID"},
 			{Name: byCorrelation, Shape: text(), Doc: "or a correlation ID"},
@@ -122,6 +123,11 @@ func compileMessageLog(c *stepCompiler, body *scenarios.Node) action {
 	return a
 }
 
+// links are those of a log that json follows.
+func links() []string {
+	return []string{"CustomHeaderProperties", "AdapterAttributes", "Attachments", "Runs", "MessageStoreEntries"}
+}
+
 // links notes which links of the log the step looks at.
 func (c *stepCompiler) links(a *messageLogAction) {
 	var paths []string
@@ -139,7 +145,7 @@ func (c *stepCompiler) links(a *messageLogAction) {
 			paths = append(paths, n.Text)
 		}
 	}
-	for _, link := range []string{"CustomHeaderProperties", "AdapterAttributes", "Attachments"} {
+	for _, link := range links() {
 		if slices.ContainsFunc(paths, func(p string) bool { return strings.HasPrefix(p, link) }) {
 			a.details = append(a.details, link)
 		}

@@ -40,6 +40,7 @@ func TestMessageLog(t *testing.T) {
     expect: {json: {'CustomHeaderProperties.#(Name=="ImportSize").Value': "3", AdapterAttributes: [], Attachments.#: 0}}
     capture: {size: {json: CustomHeaderProperties.0.Value}}
 `, nil, []string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 2 * time.Second},
+		"its runs": {sends + "  - message-log: {id: \"${mpl}\", credential: api}\n    expect: {json: {Runs.#: 1, Runs.0.OverallState: COMPLETED}}\n", nil, []string{"pass sends", "pass message-log ${mpl}"}, ExitOK, 2 * time.Second},
 		"custom headers": {sends + `  - message-log: {id: "${mpl}", credential: api}
     expect: {custom-headers: {ImportSize: "3"}}
   - message-log: {id: "${mpl}", credential: api}
@@ -152,6 +153,40 @@ func TestMessageLogMisspelt(t *testing.T) {
 		events, summary := r.stepEnds("name: A\nsteps:\n  - message-log: {artifact: AsynImport, credential: api}\n", Options{})
 		if e := events[0]; summary.ExitStatus != ExitUnknown || e.Err.Cure != `no artifact "AsynImport" is deployed; did you mean "AsyncImport"?` || !strings.HasPrefix(e.Err.Message, "the step timeout of 2m is up: there is no message log of the artifact") {
 			t.Errorf("exit status %d: %+v", summary.ExitStatus, e.Err)
+		}
+	})
+}
+
+// TestMessageLogNoNames: what has no name is no help.
+func TestMessageLogNoNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := overlaid(t, func(_, resource string) (int, string) {
+			if resource == "IntegrationRuntimeArtifacts" {
+				return 200, `{"d":{"results":[{"Status":"STARTED"}]}}`
+			}
+			return 200, `{"d":{"results":[]}}`
+		})
+		events, _ := r.stepEnds("name: A\nsteps:\n  - message-log: {artifact: Foo, credential: api}\n", Options{})
+		if e := events[0]; e.Err.Cure != `no artifact "Foo" is deployed` {
+			t.Errorf("%+v", e.Err)
+		}
+	})
+}
+
+// TestMessageLogLinks: each link of a log is followed when a path begins with
+// it, and only then.
+func TestMessageLogLinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, link := range links() {
+			r, o := overlaid(t, func(_, resource string) (int, string) {
+				if strings.HasSuffix(resource, ")") {
+					return 200, `{"d":{"MessageGuid":"A","Status":"COMPLETED"}}`
+				}
+				return 200, `{"d":{"results":[{"__metadata":{"uri":"x"},"Name":"n","Deep":{"__deferred":{"uri":"y"}}}]}}`
+			})
+			ends, _ := r.run(t.Context(), "name: A\nsteps:\n  - name: m\n    message-log: {id: A, credential: api}\n    expect: {json: {"+link+": [{Name: n}]}}\n", Options{})
+			r.want(ends, []string{"pass m"})
+			r.want(o.asked, []string{"GET MessageProcessingLogs('A')", "GET MessageProcessingLogs('A')/" + link})
 		}
 	})
 }
