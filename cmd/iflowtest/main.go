@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"iflowtest/internal/diag"
 	"iflowtest/internal/secret"
@@ -22,38 +23,66 @@ func main() {
 	// A reader of standard output that goes away must not end the cleanup: the
 	// write fails instead, and is told as such.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := untilSignal(context.Background())
+	ctx, second, stop := untilSignal(context.Background(), os.Exit, os.Stderr)
 	p := &program{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		environ: os.Environ(), redactor: secret.NewRedactor(),
+		environ: os.Environ(), redactor: secret.NewRedactor(), second: second,
 	}
 	status := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
 }
 
+// hardStop is how long the program has after a second signal to write its
+// reports and to name what is left behind.
+const hardStop = time.Second
+
 // untilSignal gives a context that the first SIGINT or SIGTERM cancels with
-// the cause [runner.Interrupted]. A second signal of the same kind ends the
-// program at once: CI agents send SIGINT and some seconds later SIGTERM, which
-// is not a second wish.
-func untilSignal(parent context.Context) (context.Context, func()) {
+// the cause [runner.Interrupted]. A second signal of the same kind closes
+// second: all cleanup ends as not done. When that has not brought the program
+// to its end within [hardStop], or at a further signal, exit ends it. CI agents
+// send SIGINT and some seconds later SIGTERM, which is not a second wish.
+func untilSignal(parent context.Context, exit func(status int), log io.Writer) (ctx context.Context, second <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
+	again := make(chan struct{})
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		seen := map[os.Signal]bool{}
-		for s := range signals {
+	ended := make(chan struct{})
+	go heed(signals, ended, func() { cancel(runner.Interrupted()) }, func() { close(again) }, func() {
+		fmt.Fprintln(log, "iflowtest: ended before the reports were complete; iflowtest cleanup removes what a run has left behind")
+		exit(runner.ExitInterrupted)
+	})
+	return ctx, again, func() {
+		signal.Stop(signals)
+		close(ended)
+		cancel(nil)
+	}
+}
+
+// heed calls first for the first signal of a kind, second for one of a kind that
+// was there before, and last for one after that, or when [hardStop] has passed,
+// unless ended was closed until then.
+func heed(signals <-chan os.Signal, ended <-chan struct{}, first, second, last func()) {
+	seen := map[os.Signal]bool{}
+	for {
+		select {
+		case s := <-signals:
 			if seen[s] {
-				os.Exit(runner.ExitInterrupted)
+				second()
+				select {
+				case <-signals:
+				case <-time.After(hardStop):
+				case <-ended:
+					return
+				}
+				last()
+				return
 			}
 			seen[s] = true
-			cancel(runner.Interrupted())
+			first()
+		case <-ended:
+			return
 		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
-		cancel(nil)
 	}
 }
 
@@ -64,6 +93,8 @@ type program struct {
 	out, err io.Writer
 	environ  []string
 	redactor *secret.Redactor
+	// second is closed when what is under way is to end at once; nil: never.
+	second <-chan struct{}
 	// unredacted shows every secret, for the test that proves what is hidden.
 	unredacted bool
 }

@@ -154,7 +154,7 @@ func (p *program) runScenarios(ctx context.Context, g *global, f *runFlags, path
 	if err != nil {
 		return err
 	}
-	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env, JournalShown: f.journal, UpdateExpected: f.update}
+	o := runner.Options{Parallel: f.parallel, Bail: f.bail, Timeout: f.timeout, Retries: f.retries, Rate: f.rate, Keep: f.keep, Environment: g.env, JournalShown: f.journal, UpdateExpected: f.update, Stop: p.second}
 	// A tenant that dies with the run takes all with it.
 	if !g.sandbox || f.journal != "" {
 		if o.Journal, err = p.journalFolder(f.journal); err != nil {
