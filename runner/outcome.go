@@ -45,7 +45,7 @@ func Exits() []ExitDoc {
 		{ExitProvisioning, "provisioning failed"},
 		{ExitCleanup, "the tests passed, but a cleanup step failed or something created was not removed"},
 		{ExitReport, "a report could not be written"},
-		{ExitInterrupted, "interrupted, after cleanup and with complete reports"},
+		{ExitInterrupted, "interrupted, after cleanup and with complete reports; a second signal of the same kind ends the cleanup at once, and what is left is named"},
 	}
 }
 
