@@ -1,7 +1,6 @@
 package assertions
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -440,109 +439,6 @@ func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 		}
 	}
 	return ignored, nil
-}
-
-// exact reports whether every character of a text counts.
-func (m *fileComparison) exact() bool {
-	return m.blanks == whitespaceStrict || m.blanks == "" && m.as == payloadText
-}
-
-// compareText compares by line; how a line ends does not matter, nor whether
-// the last one ends. With as: text everything matters.
-func (m *fileComparison) compareText(want string) {
-	got := m.c.r.text()
-	if want = decodeText(want, ""); !utf8.ValidString(want) {
-		want = decodeText(want, m.c.r.Header.Get("Content-Type"))
-	}
-	if want == got {
-		return
-	}
-	if !m.exact() {
-		if want, got = lines(want), lines(got); want == got {
-			return
-		}
-	}
-	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
-	at := 0
-	for at < min(len(a), len(b)) && a[at] == b[at] {
-		at++
-	}
-	d := m.c.display()
-	shownWant, shownGot := "nothing", "nothing"
-	switch {
-	case at < len(a) && at < len(b):
-		shownWant, shownGot = d.apart(a[at], b[at])
-	case at < len(a):
-		shownWant = d.quote(a[at])
-	default:
-		shownGot = d.quote(b[at])
-	}
-	m.out.add(fmt.Sprintf("line %d", at+1), shownWant, shownGot)
-	if m.diff, m.hidden = d.diffTexts(want, got); m.diff == "" {
-		m.out.hunk(fmt.Sprintf("line %d", at+1), len(a), func(i int) string { return d.quote(a[i]) }, []change{{
-			at: min(at, len(a)), want: lineOr(at < len(a), shownWant), got: lineOr(at < len(b), shownGot),
-		}})
-	}
-}
-
-func lineOr(there bool, s string) func() string {
-	if !there {
-		return nil
-	}
-	return func() string { return s }
-}
-
-func lines(s string) string {
-	return strings.TrimSuffix(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
-}
-
-// update writes the file instead of a failure, where that is asked for.
-func (m *fileComparison) update(want, got string) *Failure {
-	if m.c.r.Update == nil {
-		return m.differs(want, got)
-	}
-	if m.c.others > 0 {
-		return m.refused(want, got, "other assertions of the step do not hold")
-	}
-	if m.kind == "" {
-		m.kind = m.kindOf(m.file, m.c.r.text())
-	}
-	if f := m.foreign(); f != nil {
-		return f
-	}
-	content := m.written()
-	if d := m.c.display(); d.hides(string(content)) || d.hides(m.c.r.text()) {
-		return m.refused(want, got, "the payload holds a secret, which belongs in no file")
-	}
-	if err := m.c.r.Update(m.file, content); err != nil {
-		return m.refused(want, got, m.c.display().path(err.Error()))
-	}
-	return nil
-}
-
-func (m *fileComparison) refused(want, got, why string) *Failure {
-	f := m.differs(want, got)
-	f.Notes = append(f.Notes, m.c.display().path(m.file)+" is not updated: "+why)
-	return f
-}
-
-// written is the body as it is kept in a file: JSON on one line gets lines
-// that can be compared.
-func (m *fileComparison) written() []byte {
-	text := m.c.r.text()
-	if m.kind != payloadJSON && decodeText(m.c.r.Body, "") == text {
-		return []byte(m.c.r.Body) // a file says as much of its encoding
-	}
-	body := []byte(text)
-	if m.kind != payloadJSON || strings.Contains(strings.TrimSpace(text), "\n") {
-		return body
-	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(m.c.r.body.text), "", "  "); err != nil {
-		return body
-	}
-	b.WriteByte('\n')
-	return b.Bytes()
 }
 
 // differs is the failure of a payload that is not that of the file.
