@@ -174,6 +174,7 @@ func TestHideInCaptures(t *testing.T) {
 		{"computed name", `{header: $0}`, secret, &Result{}, "header ***(token): got nothing"},
 		{"wrong path", `{json: $0}`, "a..b." + secret, &Result{}, `capture v: json: want a gjson path, found text "a..b.***(token)"`},
 		{"wrong expression", `{body: $0}`, "(" + secret, &Result{}, `capture v: body: want a regular expression, found text "(***(token)"`},
+		{"wrong XPath", `{xml: $0}`, "//a[" + secret + "=''", &Result{}, `capture v: xml: want an XPath, found text "//a[***(token)=''"`},
 		{"wrong name", `{header: $0}`, secret + " x", &Result{}, `found text "***(token) x"`},
 	}
 	for _, tt := range tests {

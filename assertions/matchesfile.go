@@ -424,7 +424,7 @@ func (m *fileComparison) selected(t *xmlTree) (map[xmlRef]struct{}, error) {
 	for i, s := range m.ignored {
 		x, err := newXPath(s, m.prefixes)
 		if err != nil {
-			return nil, fmt.Errorf("ignore: %s is not XPath 1.0: %s", m.c.display().quote(s), err)
+			return nil, errors.New("ignore: " + m.c.display().notXPath(s, err))
 		}
 		if !x.selects() {
 			return nil, fmt.Errorf("ignore: %s gives %s, and what is ignored are nodes", m.c.display().quote(s), x.term.traits().kind)

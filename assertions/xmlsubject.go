@@ -44,17 +44,27 @@ func (c *compiler) xpath(s string, place Place, what string) *xpathExpr {
 
 // xpathProblem says what is wrong with an expression, and where in it.
 func (c *compiler) xpathProblem(place Place, what, s string, err error) {
-	p := Problem{Place: place, Code: "invalid-xpath", Message: fmt.Sprintf("%s: %s is not XPath 1.0: %s", what, c.show.quote(s), err)}
-	if e, ok := errors.AsType[*xpathError](err); ok {
-		if e.unknown {
-			p.Message = fmt.Sprintf("%s: %s cannot be evaluated: %s", what, c.show.quote(s), err)
-		}
+	p := Problem{Place: place, Code: "invalid-xpath", Message: what + ": " + c.show.notXPath(s, err)}
+	if e, ok := errors.AsType[*xpathError](err); ok && !c.show.hides(s) {
 		p.Hints = e.hints
 		if e.at < e.end {
 			p.Offset, p.Width = utf8.RuneCountInString(s[:e.at]), utf8.RuneCountInString(s[e.at:e.end])
 		}
 	}
 	c.problems = append(c.problems, p)
+}
+
+// notXPath says why an expression is refused; the reason holds parts of it, so
+// that there is none for one with a secret.
+func (d *display) notXPath(s string, err error) string {
+	why := "is not XPath 1.0"
+	if e, ok := errors.AsType[*xpathError](err); ok && e.unknown {
+		why = "cannot be evaluated"
+	}
+	if d.hides(s) {
+		return d.quote(s) + " " + why
+	}
+	return fmt.Sprintf("%s %s: %s", d.quote(s), why, err)
 }
 
 var prefixName = regexp.MustCompile(`^[\pL_][\pL\pN_.-]*$`)
