@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ type overlay struct {
 	http.RoundTripper
 	// answer gives status and body, 0 for what is left to the sandbox.
 	answer func(method, resource string) (status int, body string)
+	mu     sync.Mutex // answer is called by one at a time
 	asked  []string
 }
 
@@ -28,8 +30,10 @@ func (o *overlay) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return o.RoundTripper.RoundTrip(r)
 	}
+	o.mu.Lock()
 	o.asked = append(o.asked, r.Method+" "+resource)
 	status, body := o.answer(r.Method, resource)
+	o.mu.Unlock()
 	if status == 0 {
 		return o.RoundTripper.RoundTrip(r)
 	}

@@ -239,7 +239,7 @@ func TestPatience(t *testing.T) {
 		"503, retry after": {&tenant{answers: []answer{{503, http.Header{"Retry-After": {"7"}}, ""}, {200, nil, started}}}, 2, 7 * time.Second, ""},
 		"503, tomorrow":    {&tenant{answers: []answer{{503, http.Header{"Retry-After": {"86400"}}, ""}}}, 1, 0, platform.KindServer},
 		"429, retry after": {&tenant{answers: []answer{{429, http.Header{"Retry-After": {"45"}}, ""}, {200, nil, started}}}, 2, 45 * time.Second, ""},
-		"429 to the end":   {&tenant{answers: []answer{{429, nil, ""}}}, 9, (1 + 2 + 4 + 8 + 16 + 30 + 30 + 30) * time.Second, platform.KindRateLimited},
+		"429 to the end":   {&tenant{answers: []answer{{429, nil, ""}}}, 6, (1 + 2 + 4 + 8 + 16) * time.Second, platform.KindRateLimited},
 		"429, too long":    {&tenant{answers: []answer{{429, http.Header{"Retry-After": {"7200"}}, ""}}}, 1, 0, platform.KindRateLimited},
 		"broken":           {&tenant{err: io.ErrUnexpectedEOF, answers: []answer{{200, nil, started}}}, 2, 500 * time.Millisecond, ""},
 		"500":              {&tenant{answers: []answer{{500, nil, ""}}}, 1, 0, platform.KindServer},
