@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"iflowtest/assertions"
@@ -578,6 +579,11 @@ func (x *execution) judge(e *Event, a attempted) class {
 			e.Exchange = x.shown(r.exchange)
 		}
 		return t.class
+	case len(failures) > 0 && !slices.ContainsFunc(failures, func(f assertions.Failure) bool { return !f.NotJudged }):
+		e.Outcome = Error
+		e.Err = &Problem{Type: TypeExpression, Message: x.unjudged(failures), Cure: a.note}
+		e.Exchange = x.shown(r.exchange)
+		return classStep
 	case len(failures) > 0:
 		e.Outcome = Fail
 		c := class(classAssertion)
@@ -606,6 +612,16 @@ func (x *execution) judge(e *Event, a attempted) class {
 		e.Exchange = &Exchange{Method: r.exchange.method, URL: r.exchange.url, Status: r.exchange.status, Timings: &timings}
 	}
 	return 0
+}
+
+// unjudged says why assertions could not be judged, each with its place.
+func (x *execution) unjudged(failures []assertions.Failure) string {
+	var all []string
+	for _, f := range failures {
+		pos := x.scenario.at(f.Place)
+		all = append(all, fmt.Sprintf("%s:%d:%d: %s", pos.File, pos.Line, pos.Column, f.Message))
+	}
+	return strings.Join(all, "; ")
 }
 
 // failure turns a failed assertion into its event form.

@@ -194,15 +194,18 @@ func (g *gate) header(h http.Header) []HeaderField {
 const maxShownBody = 32 << 10
 
 // body gives a body as it may be shown: redacted first, and then cut. size is
-// that of the whole redacted body in bytes.
+// that of the whole body as it would be shown, in bytes; what was escaped in
+// one that is cut does not count.
 func (g *gate) body(s string) (shown string, size int64) {
 	s = g.redactor.String(s)
+	if len(s) <= maxShownBody {
+		shown = secret.Harmless(s)
+		return shown, int64(len(shown))
+	}
 	size = int64(len(s))
-	if len(s) > maxShownBody {
-		s = strings.Clone(s[:maxShownBody])
-		for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
-			s = s[:len(s)-1]
-		}
+	s = strings.Clone(s[:maxShownBody])
+	for len(s) > 0 && !utf8.RuneStart(s[len(s)-1]) {
+		s = s[:len(s)-1]
 	}
 	return secret.Harmless(s), size
 }
