@@ -37,12 +37,11 @@ func messageLogKind() Kind {
 			"By an artifact its newest log is taken that began after the scenario, by the clock of the tenant. What does not count:\n" +
 			"logs that another scenario, row or try of the run has looked at; logs whose message ID was the answer to a call of\n" +
 			"another one, a file that is included `once` among them; and logs that a step of this scenario looked at before its latest\n" +
-			"call. The clock of the tenant is known\n" +
-			"to about a tenth of a second: a log that began that close to the beginning of the scenario counts when the scenario has\n" +
-			"sent something (a call, a deployment), else not. What nobody can tell apart are messages that others send to the same\n" +
-			"flow while the scenario runs: other runs, other systems, and scenarios side by side whose calls were not answered with\n" +
-			"a message ID, or not yet. Where those are possible, look by message ID or correlation ID, or give the scenarios a common\n" +
-			"`lock`.\n" +
+			"call. The clock of the tenant is known to about a tenth of a second: a log that began that close to the beginning of the\n" +
+			"scenario counts when the scenario has sent something (a call, a deployment), else not. What nobody can tell apart are\n" +
+			"messages that others send to the same flow while the scenario runs: other runs, other systems, and scenarios side by side\n" +
+			"whose calls were not answered with a message ID, or not yet. Where those are possible, look by message ID or correlation\n" +
+			"ID, or give the scenarios a common `lock`.\n" +
 			"\n" +
 			"`json` is the log as the OData API gives it, with `ErrorInformation` as text (null: none); paths that begin with\n" +
 			"`CustomHeaderProperties`, `AdapterAttributes`, `Attachments`, `Runs` or `MessageStoreEntries` look at what the log leads\n" +
