@@ -179,7 +179,11 @@ func readUTF16(order binary.ByteOrder, parity int) reader {
 // escapesZero reports whether a zero byte may be written as an escape in s, as
 // in UTF-16 that was made harmless.
 func escapesZero(s string) bool {
-	return strings.Contains(s, "x00") || strings.Contains(s, "u0000") || strings.Contains(s, "%00") || strings.Contains(s, `\000`)
+	if strings.IndexByte(s, '%') >= 0 && strings.Contains(s, "%00") {
+		return true
+	}
+	return strings.IndexByte(s, '\\') >= 0 &&
+		(strings.Contains(s, "x00") || strings.Contains(s, "u0000") || strings.Contains(s, `\000`))
 }
 
 // section is markup that a reader of XML does not see, or only what is in it.
@@ -203,8 +207,14 @@ func sections() [14]section {
 // splitsText reports whether there is markup in s that may split a value. The
 // declaration that XML begins with does not.
 func splitsText(s string) bool {
-	if strings.Contains(s, "!--") || strings.Contains(s, "[CDATA[") || strings.Contains(s, "%21--") || strings.Contains(s, "%5BCDATA%5B") {
+	if strings.IndexByte(s, '!') >= 0 && (strings.Contains(s, "!--") || strings.Contains(s, "![CDATA[")) {
 		return true
+	}
+	if strings.IndexByte(s, '%') >= 0 && (strings.Contains(s, "%21--") || strings.Contains(s, "%21%5BCDATA%5B")) {
+		return true
+	}
+	if strings.IndexByte(s, '?') < 0 {
+		return false
 	}
 	for rest := s; ; {
 		i := strings.Index(rest, "<?")
