@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -18,6 +20,10 @@ func TestMain(m *testing.M) {
 		if err := os.Setenv(raceSettings, "atexit_sleep_ms=0"); err != nil {
 			panic(err)
 		}
+	}
+	// Most of what they do is waiting for processes and timers.
+	if err := flag.Set("test.parallel", strconv.Itoa(max(4, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
 	}
 	testscript.Main(m, map[string]func(){"iflowtest": main, "peak": peak})
 }
