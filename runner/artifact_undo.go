@@ -308,14 +308,21 @@ type undeployment struct {
 // run undeploys, and waits until nothing is there. found is false when there
 // was nothing.
 func (u undeployment) run(ctx context.Context) (found bool, err error) {
-	there, found, err := u.find(ctx)
-	if err != nil || !found {
-		return found, err
+	for {
+		there, more, err := u.find(ctx)
+		if err != nil || !more {
+			return found || more, err
+		}
+		if err := u.foreign(there); err != nil {
+			return true, err
+		}
+		found = true
+		// Without a task what is there may be the deployment before the one
+		// that was asked for, which then still comes.
+		if err := u.stop(ctx, there); err != nil || u.e.GUID != "" || !u.e.Deployed.IsZero() {
+			return true, err
+		}
 	}
-	if err := u.foreign(there); err != nil {
-		return true, err
-	}
-	return true, u.stop(ctx, there)
 }
 
 // find looks for what was deployed. While it is still built, it is waited for:

@@ -35,10 +35,10 @@ latency: 2ms
 	}
 	left := 0
 	for i := range kills {
-		// The first ones are killed for sure in the middle of a deployment.
-		at, pause := whole/2, time.Duration(r.Int64N(int64(time.Second)))
+		// The first ones are killed for sure while something is deployed.
+		at, pause := whole/2, 30*time.Millisecond
 		if i > 1 {
-			at = 1 + r.IntN(whole)
+			at, pause = 1+r.IntN(whole), time.Duration(r.Int64N(int64(200*time.Millisecond)))
 		}
 		_, out, err := y.killed(at, pause)
 		if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
