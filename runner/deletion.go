@@ -77,14 +77,21 @@ func (x *execution) takeDown(signals context.Context) {
 		x.account(x.deleted(d))
 	}
 	for _, d := range list {
-		switch {
-		case d.stays != "":
-		case d.kept != "":
-			x.session.leave("kept: " + d.described())
-		case !d.gone && !d.absent:
-			x.session.leave(d.described())
-		}
+		x.remains(d)
 	}
+}
+
+// remains names a resource that is left behind, when it is.
+func (x *execution) remains(d *deletion) {
+	switch {
+	case d.stays != "" || d.gone || d.absent:
+		return
+	case d.kept != "":
+		x.session.leave("kept: " + d.described())
+	default:
+		x.session.leave(d.described())
+	}
+	x.session.named(d.entry)
 }
 
 // deletions gives what there is to delete, in that order.

@@ -51,6 +51,7 @@ type session struct {
 	mu        sync.Mutex
 	classes   class
 	left      []string // what is left behind
+	leftIDs   []int    // the resources among it
 	scenarios Counts
 	steps     Counts
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -58,14 +57,20 @@ func (s *session) stopped() bool { return errors.Is(context.Cause(s.stop), errSt
 func (s *session) leaveNoted() {
 	for _, e := range s.journal.remaining() {
 		s.mu.Lock()
-		named := slices.ContainsFunc(s.left, func(left string) bool { return strings.Contains(left, e.Name) })
+		named := slices.Contains(s.leftIDs, e.ID)
 		s.mu.Unlock()
-		if named {
-			continue
+		if !named {
+			r := resource{entry: e, what: fmt.Sprintf("%s %s", wordsOf(e.Kind), e.Name)}
+			s.leave(r.described())
 		}
-		r := resource{entry: e, what: fmt.Sprintf("%s %s", wordsOf(e.Kind), e.Name)}
-		s.leave(r.described())
 	}
+}
+
+// named notes that what the entry speaks of is among what is left behind.
+func (s *session) named(e entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leftIDs = append(s.leftIDs, e.ID)
 }
 
 // remaining gives what is not removed.
@@ -90,12 +95,6 @@ func (x *execution) undo(signals context.Context) {
 			x.account(x.deleting(d, StepStart))
 		}
 		x.account(x.deleted(d))
-		switch {
-		case d.stays != "":
-		case d.kept != "":
-			x.session.leave("kept: " + d.described())
-		default:
-			x.session.leave(d.described())
-		}
+		x.remains(d)
 	}
 }

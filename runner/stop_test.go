@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestStopped: a second signal, however soon or late after the first, ends each
@@ -88,4 +90,17 @@ func TestStoppedWithoutAnEnd(t *testing.T) {
 		}
 		<-time.After(24 * time.Hour) // until what is deaf has ended too
 	})
+}
+
+// TestLeaveNoted: a resource whose name is part of another's is named as well,
+// and none is named twice.
+func TestLeaveNoted(t *testing.T) {
+	one, two := entry{ID: 1, Kind: kindInstance, Name: "s1"}, entry{ID: 2, Kind: kindInstance, Name: "s11"}
+	s := session{journal: &journal{open: []entry{one, two}}}
+	s.leave("service instance s11")
+	s.named(two)
+	s.leaveNoted()
+	if d := cmp.Diff([]string{"service instance s1", "service instance s11"}, s.left); d != "" {
+		t.Error(d)
+	}
 }
