@@ -170,7 +170,7 @@ func TestUndeployAfterKill(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := configured(t, draftTenant+"latency: 5ms\n")
 				dead := r.killed(text+stays, after)
-				time.Sleep(10 * time.Second)
+				<-time.After(10 * time.Second)
 				second := r.provision(t.Context(), text+"---\n"+strings.Replace(text, "A", "B", 1), Options{})
 				role := strings.ReplaceAll("skip restore the configuration of artifact Draft from before the run DEAD: the run DEAD, which was killed, changed Sender_Role, and no journal holds the former values: set them again with Configure in the design workspace, then forget this with iflowtest cleanup --run DEAD", "DEAD", dead.id)
 				r.want(second.ends, []string{"pass artifact Draft", undeployDraft, role, "pass artifact Draft", undeployDraft})

@@ -99,7 +99,7 @@ func TestMessageLogOfOthers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(450 * time.Millisecond) // not at the beginning of a second
+				<-time.After(450 * time.Millisecond) // not at the beginning of a second
 				r := newRig(t, c.faults...)
 				if c.nameless {
 					r.transport = nameless{r.tenant.RoundTripper()}
@@ -132,7 +132,7 @@ func TestMessageLogOfItsOwnFlow(t *testing.T) {
 		if d := time.Since(began); d < 5*time.Second {
 			t.Errorf("after %s", d)
 		}
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 	})
 }
 

@@ -162,7 +162,7 @@ func TestRateCountsRedirects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wire := newClocked()
 		wire.answer = func(r *http.Request) *http.Response {
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 			if r.URL.Path == "/end" {
 				return nil
 			}
@@ -292,7 +292,7 @@ func TestRateForgetsHosts(t *testing.T) {
 			}
 		}
 		ask("http://old.test/")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		ask("http://a.test/")
 		for i := range 3000 {
 			ask(fmt.Sprintf("http://h%d.test/", i))

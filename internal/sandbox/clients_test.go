@@ -719,7 +719,7 @@ func TestUndeployWhileStopping(t *testing.T) {
 			if got := runtime(); got != "STOPPING" {
 				t.Errorf("while it stops: %s", got)
 			}
-			time.Sleep(iflow.StopTime / 2) // counted from the first
+			<-time.After(iflow.StopTime / 2) // counted from the first
 		}
 		if got := runtime(); got != "NOT_DEPLOYED" {
 			t.Errorf("afterwards: %s", got)

@@ -505,15 +505,15 @@ func TestStuckAndSlowCreations(t *testing.T) {
 			if got := look(slow); got != want {
 				t.Errorf("look %d: %s, want %s", i, got, want)
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if got := look(slow); got != "COMPLETE" {
 			t.Errorf("after five seconds: %s", got)
 		}
 		c.fault("provision-stuck:count=2")
 		stuck, key := c.createService("stuck", "api", ""), c.createKey("slow", "stuck-key", "")
-		time.Sleep(5 * time.Minute)
+		<-time.After(5 * time.Minute)
 		if a, b := look(stuck), look(key); a != "PROCESSING" || b != "PROCESSING" || look(stuck) != "PROCESSING" {
 			t.Errorf("stuck jobs are %s and %s", a, b)
 		}
@@ -529,7 +529,7 @@ func TestStuckAndSlowCreations(t *testing.T) {
 		if c.state() == before {
 			t.Errorf("the deletion was done at once")
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if diff := cmp.Diff(before, c.state()); diff != "" {
 			t.Errorf("-before +after:\n%s", diff)
 		}
